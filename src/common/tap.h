@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tap interfaces: one file per operating system (tap_linux.c; tap_none.c where there are none). */
+#ifndef VDE_TAP_H
+#define VDE_TAP_H
+
+#include <stddef.h>
+
+enum { TAP_NAME_SIZE = 16 };
+
+/*
+ * Opens tap `name` (at most 15 characters; empty: the system chooses) without packet information header, non-blocking and CLOEXEC. The name in
+ * use is written to `actual` (TAP_NAME_SIZE bytes, may be NULL). Returns the descriptor, or -1 with errno: ENAMETOOLONG, EBUSY (in use),
+ * EPERM (neither CAP_NET_ADMIN nor a tap prepared for this user), ENOSYS (no taps in this build).
+ */
+int tap_open(const char *name, char *actual);
+
+/* Brings interface `name` up. Returns 0 or an errno value. */
+int tap_up(const char *name);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unix domain sockets by path: bounded names, stale ones recognised, peer credentials. Descriptors are CLOEXEC and non-blocking. */
+#ifndef VDE_UNIXSOCK_H
+#define VDE_UNIXSOCK_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+struct unixsock_owner {
+	mode_t mode;
+	gid_t group;                    /* (gid_t)-1: left as it is */
+};
+
+/* Fills address with path. ENAMETOOLONG when it does not fit (107 bytes), EINVAL when it is empty. Returns 0 or an errno value. */
+int unixsock_address(struct sockaddr_un *address, const char *path);
+
+/*
+ * A listening stream socket at path. A socket there that nobody answers is replaced; one that is answered gives EADDRINUSE; anything else
+ * at that path (a regular file, a directory) is left alone and gives EEXIST. Mode and group are set before anybody can connect.
+ * Returns the descriptor, or -1 with errno.
+ */
+int unixsock_listen(const char *path, const struct unixsock_owner *owner);
+
+/* A connected stream socket, or -1 with errno. Blocks no longer than the listener's backlog makes it. */
+int unixsock_connect(const char *path);
+
+/* True when path is a socket and somebody answers a connect. */
+bool unixsock_is_live(const char *path);
+
+/* The user and group of the process at the other end. Returns 0 or an errno value. */
+int unixsock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);
+
+#endif
