@@ -16,7 +16,10 @@
 
 struct mgmt_session;
 
-enum { COMMAND_MAX_WORDS = 32 };
+enum {
+	COMMAND_MAX_WORDS = 32,
+	REPLY_MAX = 64 << 20,           /* bytes of one answer; a longer one is cut and answers ENOBUFS */
+};
 
 /* The words of a command line after the path. */
 struct args {
@@ -36,13 +39,24 @@ struct reply {
 
 void reply_init(struct reply *reply);
 void reply_free(struct reply *reply);
-/* Appends text. A line that is only "." is never produced: its dot is doubled. Peer-given text must be escaped by the caller with log_escape. */
+/*
+ * Appends text. A line that is only "." never reaches the reader as such: its dot is doubled when the answer is put together. Text given by
+ * a peer must be escaped by the caller with log_escape.
+ */
 void reply_printf(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void reply_append(struct reply *reply, const char *text, size_t length);
+/* As reply_printf, for a format that is data: only %s, %-Ns and %% mean something, the arguments are strings. */
+void reply_expand(struct reply *reply, const char *format, const char *const *argument, unsigned count);
 
 enum command_flags {
-	COMMAND_DATA = 1,               /* always answers with a data block, even an empty one */
+	COMMAND_DATA = 1,               /* always answers with a data block, even an empty one; others only when they wrote something */
 	COMMAND_HIDDEN = 2,             /* understood, not listed by help (an old second name) */
 	COMMAND_RAW = 4,                /* one argument: the text as it is; words are not split or counted */
+	/*
+	 * Stands for a command of the management server (help, logout, shutdown, load), run == NULL: says where it is listed and with which
+	 * help. Those that no table lists are understood all the same. On "load", COMMAND_DATA puts its echo in a data block.
+	 */
+	COMMAND_BUILTIN = 8,
 };
 
 struct command {
@@ -65,5 +79,17 @@ struct command_set {
 	const struct command *rows;     /* ended by a row of zeros */
 	void *owner;
 };
+
+/* The row of exactly this path that can be run (no menu header), or NULL. */
+const struct command *command_find(const struct command_set *set, const char *path);
+
+/*
+ * Takes a line apart: returns the path (up to the first blank; empty for an empty line or a comment) and fills args, both pointing into
+ * `line` and `copy`, which are changed. copy: as large as line. args->count may exceed COMMAND_MAX_WORDS; only so many are stored.
+ */
+const char *command_split(char *line, char *copy, struct args *args);
+
+/* Whether the row takes so many words: 0 or EINVAL. Of a COMMAND_RAW row the text becomes the only word. */
+int command_check_args(const struct command *command, struct args *args);
 
 #endif
