@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Endpoints that are clients' datagram sockets: one frame per datagram, whole batches per system call. */
+#include "vde_switch/endpoint_unix.h"
+
+#include "common/unixsock.h"
+#include "vde_switch/endpoint.h"
+#include "vde_switch/switch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	SEND_BUFFER = 1 << 20,          /* asked of the kernel, which may give less */
+	FEWEST = 4,                     /* messages prepared for at least */
+};
+
+struct endpoint_unix {
+	struct endpoint endpoint;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	void (*closed)(void *owner);
+	void *closed_owner;
+	unsigned expected;              /* twice what came last: how many messages are worth preparing for */
+};
+
+static unsigned unix_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
+	struct mmsghdr message[ENDPOINT_BATCH];
+	struct iovec piece[ENDPOINT_BATCH];
+	unsigned kept = 0;
+
+	if (max > self->expected)
+		max = self->expected;
+	for (unsigned i = 0; i < max; i++) {
+		piece[i] = (struct iovec){ frames[i].data, FRAME_MAX_SIZE };
+		message[i].msg_hdr = (struct msghdr){ .msg_iov = &piece[i], .msg_iovlen = 1 };
+	}
+	int count = recvmmsg(endpoint->fd, message, max, MSG_DONTWAIT, NULL);
+	self->expected = count > 0 ? 2 * (unsigned)count + FEWEST : FEWEST;
+	for (int i = 0; i < count; i++) {
+		if (message[i].msg_hdr.msg_flags & MSG_TRUNC) {
+			endpoint->oversize++;
+			continue;
+		}
+		if (message[i].msg_len == 0)    /* an old client's goodbye */
+			continue;
+		uint8_t *data = frames[i].data; /* buffers change places, so that the kept frames stand together */
+		frames[i].data = frames[kept].data;
+		frames[kept].data = data;
+		frames[kept++].length = message[i].msg_len;
+	}
+	return kept;
+}
+
+/* A send that failed for good must not keep the frames behind it. */
+static unsigned send_some(struct endpoint *endpoint, struct mmsghdr *message, unsigned count)
+{
+	unsigned done = 0;
+
+	while (done < count) {
+		int sent = sendmmsg(endpoint->fd, message + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent > 0) {
+			done += (unsigned)sent;
+		} else if (errno == EAGAIN || errno == ENOBUFS) {
+			break;
+		} else {
+			endpoint->errors++;
+			done++;
+		}
+	}
+	return done;
+}
+
+static unsigned unix_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	struct mmsghdr message[ENDPOINT_BATCH];
+
+	for (unsigned i = 0; i < count; i++)
+		message[i].msg_hdr = (struct msghdr){ .msg_iov = (struct iovec *)(uintptr_t)frames[i].piece,
+						      .msg_iovlen = frames[i].pieces };
+	return send_some(endpoint, message, count);
+}
+
+static void unix_close(struct endpoint *endpoint)
+{
+	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
+
+	close(endpoint->fd);
+	if (self->path[0])
+		unlink(self->path);
+	if (self->closed)
+		self->closed(self->closed_owner);
+	free(self);
+}
+
+static const struct endpoint_ops unix_ops = {
+	.kind = "unix prog", .receive = unix_receive, .transmit = unix_transmit, .close = unix_close,
+};
+
+/* The client must be able to reach the socket, nobody else needs to. */
+static int give_to_client(const char *path, const struct unix_endpoint_config *config)
+{
+	if (chmod(path, config->mode) != 0)
+		return errno;
+	if (config->owner == (uid_t)-1 && config->group == (gid_t)-1)
+		return 0;
+	return lchown(path, config->owner, config->group) == 0 ? 0 : errno;
+}
+
+static int bind_data_socket(struct endpoint_unix *self, int fd, const struct unix_endpoint_config *config,
+			    struct sockaddr_un *address)
+{
+	char path[sizeof(address->sun_path) + 32];
+
+	snprintf(path, sizeof(path), "%s/%03u.%d", config->directory, config->port_number, fd);
+	int error = unixsock_address(address, path);
+	if (error)
+		return error;
+	unlink(path);                   /* a leftover: the directory is ours and the number in use by nobody else */
+	if (bind(fd, (struct sockaddr *)address, sizeof(*address)) != 0)
+		return errno;
+	memcpy(self->path, address->sun_path, sizeof(self->path));
+	return give_to_client(path, config);
+}
+
+static int open_socket(struct endpoint_unix *self, const struct unix_endpoint_config *config, struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int size = SEND_BUFFER;
+
+	if (fd < 0)
+		return errno;
+	self->endpoint.fd = fd;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	int error = bind_data_socket(self, fd, config, address);
+	if (error)
+		return error;
+	/* The whole structure: an abstract name is as long as it was bound. */
+	return connect(fd, (const struct sockaddr *)&config->client, sizeof(config->client)) == 0 ? 0 : errno;
+}
+
+int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config *config, struct endpoint **endpoint,
+		       struct sockaddr_un *address)
+{
+	struct endpoint_unix *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return ENOMEM;
+	self->endpoint.fd = -1;
+	self->expected = FEWEST;
+	int error = open_socket(self, config, address);
+	if (!error)
+		error = endpoint_init(&self->endpoint, &unix_ops, sw, self->endpoint.fd, config->control_fd,
+				      config->description, config->description_length);
+	if (error) {
+		self->endpoint.ops = &unix_ops;
+		self->endpoint.sw = sw;
+		endpoint_close(&self->endpoint);
+		return error;
+	}
+	self->endpoint.user = config->user;
+	*endpoint = &self->endpoint;
+	return 0;
+}
+
+void endpoint_unix_on_close(struct endpoint *endpoint, void (*closed)(void *owner), void *owner)
+{
+	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
+
+	self->closed = closed;
+	self->closed_owner = owner;
+}

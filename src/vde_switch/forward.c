@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * A batch of frames from one endpoint is classified, learned and looked up frame by frame; nothing is sent meanwhile. Each frame's way out is an "image", made at
+ * most once per form (tagged, untagged), and each endpoint that it goes to gets a "stage": the list of images for it. At the end of the batch every stage is sent with one
+ * call. Images refer to the received bytes; only what must wait in a queue is copied, once.
+ *
+ * The received bytes, images and stages are those of the forwarder and are reused for the next batch: the common case allocates nothing.
+ */
+#include "vde_switch/forward.h"
+
+#include "vde_switch/endpoint.h"
+#include "vde_switch/image.h"
+#include "vde_switch/port.h"
+#include "vde_switch/switch.h"
+
+#include <stdlib.h>
+
+enum {
+	STAGES = 128,           /* endpoints touched before an early send */
+	HEADROOM = 64,
+	TAILROOM = 64,
+	/* Not a multiple of the page size, so that the frames' first bytes do not compete for the same cache sets. */
+	BUFFER_STRIDE = HEADROOM + FRAME_MAX_SIZE + 1 + TAILROOM + 192,
+};
+
+enum image_form { AS_IT_IS, CONVERTED, FORMS };
+
+struct stage {
+	struct endpoint *endpoint;
+	unsigned count;
+	struct frame_image *image[ENDPOINT_BATCH];
+};
+
+struct forwarder {
+	uint8_t *buffers;
+	struct frame frame[ENDPOINT_BATCH];
+	struct frame_image image[ENDPOINT_BATCH][FORMS];
+	unsigned stages;
+	struct stage stage[STAGES];
+};
+
+static const uint8_t bridge_group_address[ETHERNET_ADDRESS_SIZE] = { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 };
+
+struct forwarder *forwarder_create(void)
+{
+	struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
+
+	if (!forwarder)
+		return NULL;
+	forwarder->buffers = calloc(ENDPOINT_BATCH, BUFFER_STRIDE);
+	if (!forwarder->buffers) {
+		free(forwarder);
+		return NULL;
+	}
+	for (unsigned i = 0; i < ENDPOINT_BATCH; i++)
+		forwarder->frame[i].data = forwarder->buffers + (size_t)i * BUFFER_STRIDE + HEADROOM;
+	return forwarder;
+}
+
+void forwarder_destroy(struct forwarder *forwarder)
+{
+	if (!forwarder)
+		return;
+	free(forwarder->buffers);
+	free(forwarder);
+}
+
+/* ---- output ---- */
+
+static void flush_stages(struct forwarder *forwarder)
+{
+	for (unsigned i = 0; i < forwarder->stages; i++) {
+		struct stage *stage = &forwarder->stage[i];
+
+		stage->endpoint->stage = NULL;
+		endpoint_send(stage->endpoint, stage->image, stage->count);
+	}
+	forwarder->stages = 0;
+}
+
+static void stage_image(struct forwarder *forwarder, struct endpoint *endpoint, struct frame_image *image)
+{
+	if (!endpoint->stage) {
+		if (forwarder->stages == STAGES)
+			flush_stages(forwarder);
+		endpoint->stage = &forwarder->stage[forwarder->stages++];
+		endpoint->stage->endpoint = endpoint;
+		endpoint->stage->count = 0;
+	}
+	endpoint->stage->image[endpoint->stage->count++] = image;
+}
+
+static struct frame_image *frame_image(struct forwarder *forwarder, const struct frame *frame, unsigned index, bool tagged)
+{
+	struct frame_image *image = &forwarder->image[index][frame->tagged == tagged ? AS_IT_IS : CONVERTED];
+
+	if (image->pieces)
+		return image;
+	if (frame->tagged == tagged)
+		image_plain(image, frame);
+	else if (tagged)
+		image_push_tag(image, frame, frame->vid);
+	else
+		image_pop_tag(image, frame);
+	return image;
+}
+
+static void publish_packet(struct vde_switch *sw, enum event_kind kind, const struct port *port, const struct frame *frame)
+{
+	struct event event = { .kind = kind, .port = port->number, .vid = frame->vid, .frame = frame };
+
+	event_publish(&sw->events, &event);
+}
+
+static void port_output(struct vde_switch *sw, struct port *port, const struct frame *frame, struct frame_image *image)
+{
+	port->counters.out_frames++;
+	port->counters.out_bytes += image->length;
+	if (event_wanted(&sw->events, EVENT_PACKET_OUT))
+		publish_packet(sw, EVENT_PACKET_OUT, port, frame);
+	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = endpoint->next)
+		stage_image(sw->forwarder, endpoint, image);
+}
+
+static void flood_hub(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
+{
+	struct frame_image *image = frame_image(sw->forwarder, frame, index, frame->tagged);
+
+	for (unsigned i = 0; i < sw->active_count; i++)
+		if (sw->active[i] != from)
+			port_output(sw, sw->active[i], frame, image);
+}
+
+static void flood_vlan(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
+{
+	const struct vlan *vlan = sw->vlan[frame->vid];
+
+	for (unsigned i = 0; i < vlan->egress_count; i++) {
+		const struct vlan_egress *egress = &vlan->egress[i];
+
+		if (egress->port != from)
+			port_output(sw, egress->port, frame, frame_image(sw->forwarder, frame, index, egress->tagged));
+	}
+}
+
+static void output_unicast(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index, uint32_t number)
+{
+	struct port *port = sw->port[number];
+
+	if (!port || port == from || vlan_get_state(port, frame->vid) != VLAN_FORWARDING)
+		return;
+	port_output(sw, port, frame, frame_image(sw->forwarder, frame, index, port->untagged_vid != frame->vid));
+}
+
+/* ---- input ---- */
+
+/* Zeros behind a short frame: for its padding, and for that of its untagged form. Nothing of the buffer's past leaves the switch. */
+static void pad(struct frame *frame)
+{
+	enum { LEAST = ETHERNET_MIN_SIZE + ETHERNET_TAG_SIZE };
+
+	if (frame->length >= LEAST)
+		return;
+	memset(frame->data + frame->length, 0, LEAST - frame->length);
+	if (frame->length < ETHERNET_MIN_SIZE)
+		frame->length = ETHERNET_MIN_SIZE;
+}
+
+/*
+ * The VLAN a frame travels in (802.1Q clause 6.9). A tag with VID 0 only carries a priority: the frame belongs to the port's untagged VLAN.
+ * False: the port does not accept it.
+ */
+static bool classify(const struct port *port, struct frame *frame)
+{
+	frame->tagged = frame_outer_type(frame) == ETHERTYPE_VLAN && frame->length >= ETHERNET_HEADER_SIZE + ETHERNET_TAG_SIZE;
+	frame->vid = frame->tagged ? read_be16(frame->data + ETHERNET_HEADER_SIZE) & VLAN_VID_MASK : 0;
+	if (frame->vid == 0)
+		frame->vid = port->untagged_vid;
+	if (frame->vid == VLAN_NONE)
+		return false;
+	return frame->vid == port->untagged_vid || vlan_is_tagged(port, frame->vid);
+}
+
+static void learn(struct vde_switch *sw, const struct port *port, const struct frame *frame, uint32_t now)
+{
+	const uint8_t *source = frame_source(frame);
+
+	if (mac_is_group(source))
+		return;
+	if (fdb_learn(sw->fdb, frame->vid, source, port->number, now) == FDB_MOVED)
+		log_limited(sw->log, &sw->peer_log, "MAC %02x:%02x:%02x:%02x:%02x:%02x moved to port %u", source[0], source[1],
+			    source[2], source[3], source[4], source[5], port->number);
+}
+
+static bool is_for_spanning_tree(struct vde_switch *sw, struct port *port, const struct frame *frame)
+{
+	return sw->hooks.receive && mac_equal(frame_destination(frame), bridge_group_address) &&
+	       sw->hooks.receive(sw->hooks.owner, frame->vid, port, frame);
+}
+
+static void switch_frame(struct vde_switch *sw, struct port *port, struct frame *frame, unsigned index, uint32_t now)
+{
+	if (!classify(port, frame)) {
+		port->counters.dropped[DROP_VLAN]++;
+		return;
+	}
+	if (is_for_spanning_tree(sw, port, frame))
+		return;
+	enum vlan_state state = vlan_get_state(port, frame->vid);
+	if (state != VLAN_DISCARDING)
+		learn(sw, port, frame, now);
+	if (state != VLAN_FORWARDING) {
+		port->counters.dropped[DROP_BLOCKED]++;
+		return;
+	}
+	uint32_t number = FDB_NO_PORT;
+	if (!mac_is_group(frame_destination(frame)))
+		number = fdb_lookup(sw->fdb, frame->vid, frame_destination(frame), now);
+	if (number == FDB_NO_PORT)
+		flood_vlan(sw, port, frame, index);
+	else
+		output_unicast(sw, port, frame, index, number);
+}
+
+static void forget_images(struct forwarder *forwarder, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned form = 0; form < FORMS; form++) {
+			struct frame_image *image = &forwarder->image[i][form];
+
+			packet_release(image->packet);
+			image->packet = NULL;
+			image->pieces = 0;
+		}
+}
+
+void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count)
+{
+	uint32_t now = switch_seconds(sw);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct frame *frame = &frames[i];
+
+		if (frame->length < ETHERNET_HEADER_SIZE) {
+			port->counters.dropped[DROP_RUNT]++;
+			continue;
+		}
+		pad(frame);
+		port->counters.in_frames++;
+		port->counters.in_bytes += frame->length;
+		if (event_wanted(&sw->events, EVENT_PACKET_IN))
+			publish_packet(sw, EVENT_PACKET_IN, port, frame);
+		if (sw->hub)
+			flood_hub(sw, port, frame, i);
+		else
+			switch_frame(sw, port, frame, i, now);
+	}
+	flush_stages(sw->forwarder);
+	forget_images(sw->forwarder, count);
+}
+
+void forward_receive(struct vde_switch *sw, struct endpoint *from)
+{
+	struct forwarder *forwarder = sw->forwarder;
+	struct port *port = from->port;
+	uint64_t oversize = from->oversize;
+
+	unsigned count = from->ops->receive(from, forwarder->frame, ENDPOINT_BATCH);
+	port->counters.dropped[DROP_OVERSIZE] += from->oversize - oversize;
+	if (count)
+		forward_batch(sw, port, forwarder->frame, count);
+}
+
+void forward_to_port(struct port *port, const struct frame *frame)
+{
+	struct frame_image image = { .pieces = 0 };
+	struct frame_image *images[1] = { &image };
+	struct endpoint *next;
+
+	image_plain(&image, frame);
+	port->counters.out_frames++;
+	port->counters.out_bytes += image.length;
+	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = next) {
+		next = endpoint->next;
+		endpoint_send(endpoint, images, 1);
+	}
+	packet_release(image.packet);
+}
