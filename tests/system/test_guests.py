@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Unmodified virtual machines on the switch: QEMU through our library, user-mode Linux by its own raw protocol."""
+import json
+
+import guest
+import pytest
+import vde
+
+
+def make(lab, switch, kind, number):
+    if kind == "uml":
+        machine = guest.uml(lab, f"daemon,{vde.mac_text(vde.mac(number))},unix,{switch.ctl}")
+    else:
+        machine = guest.qemu(lab, f"vde,id=n,sock={switch.socket}", vde.mac_text(vde.mac(number)))
+    return machine
+
+
+@pytest.mark.parametrize("kinds", [("qemu", "qemu"), ("uml", "uml"), ("qemu", "uml")], ids="-".join)
+def test_two_guests(lab, switch, kinds):
+    """They ping each other, and a TCP transfer arrives whole."""
+    guests = [make(lab, switch, kind, number + 1) for number, kind in enumerate(kinds)]
+    for number, machine in enumerate(guests):
+        machine.wait_ready().address(f"10.0.2.{number + 1}/24")
+    guests[0].ping("10.0.2.2")
+    guests[1].ping("10.0.2.1")
+    guests[1].run("iperf3 -s -1 -D")
+    report = json.loads(guests[0].run("iperf3 -c 10.0.2.2 -n 4M -J"))
+    assert report["end"]["sum_sent"]["bytes"] >= 4 << 20
+    assert report["end"]["sum_received"]["bytes"] >= 3 << 20        # the receiver stops counting when the sender is done
+    ports = switch.ports()
+    assert sorted(ports) == [1, 2]
+    assert all(port["in"] > 100 and port["out"] > 100 for port in ports.values())
+    assert set(switch.hash().values()) == {1, 2}
