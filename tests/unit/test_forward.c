@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way of a frame through a switch whose endpoints are fakes that remember what they were given. */
+#include "vde_switch/endpoint.h"
+#include "vde_switch/forward.h"
+#include "vde_switch/port.h"
+#include "vde_switch/switch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+/* cmocka needs the first three */
+#include <cmocka.h>
+
+enum { HELD = 512, HELD_BYTES = 2048 };
+
+/* An endpoint that takes `accepts` frames and then none, until told otherwise. */
+struct fake {
+	struct endpoint endpoint;
+	unsigned accepts;
+	unsigned calls;                 /* of transmit */
+	unsigned count;
+	struct { uint32_t length; uint8_t data[HELD_BYTES]; } held[HELD];
+};
+
+struct lab {
+	struct loop *loop;
+	struct log log;
+	struct vde_switch *sw;
+	struct fake *fake[16];
+	unsigned fakes;
+	int pipe[2];
+	uint8_t buffer[ENDPOINT_BATCH][HELD_BYTES + 128];
+};
+
+static unsigned fake_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	(void)endpoint;
+	(void)frames;
+	(void)max;
+	return 0;
+}
+
+static unsigned fake_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	struct fake *fake = (struct fake *)endpoint;
+	unsigned taken = count < fake->accepts ? count : fake->accepts;
+
+	fake->calls++;
+	for (unsigned i = 0; i < taken; i++) {
+		uint8_t *end = fake->held[fake->count].data;
+
+		for (unsigned p = 0; p < frames[i].pieces; p++) {
+			memcpy(end, frames[i].piece[p].iov_base, frames[i].piece[p].iov_len);
+			end += frames[i].piece[p].iov_len;
+		}
+		assert_int_equal(end - fake->held[fake->count].data, frames[i].length);
+		fake->held[fake->count++].length = frames[i].length;
+	}
+	fake->accepts -= taken;
+	return taken;
+}
+
+static void fake_close(struct endpoint *endpoint)
+{
+	close(endpoint->fd);
+	free(endpoint);
+}
+
+static const struct endpoint_ops fake_ops = {
+	.kind = "fake", .receive = fake_receive, .transmit = fake_transmit, .close = fake_close,
+};
+
+static struct fake *plug(struct lab *lab, int port_number)
+{
+	struct fake *fake = calloc(1, sizeof(*fake));
+	struct port *port;
+
+	fake->accepts = 1000000;
+	assert_int_equal(endpoint_init(&fake->endpoint, &fake_ops, lab->sw, dup(lab->pipe[0]), 0, "fake", 4), 0);
+	fake->endpoint.user = 0;
+	assert_int_equal(port_acquire(lab->sw, port_number, 0, 0, &port), 0);
+	assert_int_equal(port_attach(lab->sw, port, &fake->endpoint), 0);
+	lab->fake[lab->fakes++] = fake;
+	return fake;
+}
+
+static int setup(void **state)
+{
+	struct lab *lab = calloc(1, sizeof(*lab));
+	struct switch_config config = { .numports = 8, .hash_size = 128 };
+
+	log_init(&lab->log, "test");
+	lab->loop = loop_create();
+	lab->sw = switch_create(lab->loop, &lab->log, &config);
+	*state = lab;
+	return lab->sw && pipe(lab->pipe) == 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct lab *lab = *state;
+
+	switch_destroy(lab->sw);
+	loop_destroy(lab->loop);
+	close(lab->pipe[0]);
+	close(lab->pipe[1]);
+	free(lab);
+	return 0;
+}
+
+/* A frame of `length` bytes between the addresses 02::to and 02::from (0xff: broadcast), with tag `vid` unless it is negative. */
+static struct frame make(struct lab *lab, unsigned slot, uint8_t to, uint8_t from, int vid, uint32_t length)
+{
+	uint8_t *data = lab->buffer[slot] + 64;
+
+	memset(data, 0xee, HELD_BYTES);
+	memset(data, to == 0xff ? 0xff : 0, 6);
+	memset(data + 6, 0, 6);
+	if (to != 0xff)
+		data[0] = 2;
+	data[5] = to;
+	data[6] = 2;
+	data[11] = from;
+	write_be16(data + 12, 0x0800);
+	if (vid >= 0) {
+		write_be16(data + 12, ETHERTYPE_VLAN);
+		write_be16(data + 14, (uint16_t)vid);
+		write_be16(data + 16, 0x0800);
+	}
+	return (struct frame){ .data = data, .length = length };
+}
+
+static void send_from(struct lab *lab, struct fake *from, uint8_t to, uint8_t source, int vid, uint32_t length)
+{
+	struct frame frame = make(lab, 0, to, source, vid, length);
+
+	forward_batch(lab->sw, from->endpoint.port, &frame, 1);
+}
+
+static unsigned take(struct fake *fake)
+{
+	unsigned count = fake->count;
+
+	fake->count = 0;
+	return count;
+}
+
+static void unknown_floods_known_does_not(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY), *c = plug(lab, PORT_ANY);
+
+	send_from(lab, a, 0x0b, 0x0a, -1, 100);
+	assert_int_equal(take(b), 1);
+	assert_int_equal(take(c), 1);
+	assert_int_equal(take(a), 0);
+	send_from(lab, b, 0x0a, 0x0b, -1, 100);
+	assert_int_equal(take(a), 1);
+	assert_int_equal(take(c), 0);
+	send_from(lab, a, 0x0b, 0x0a, -1, 100);
+	assert_int_equal(take(b), 1);
+	assert_int_equal(take(c), 0);
+	send_from(lab, a, 0xff, 0x0a, -1, 100);
+	assert_int_equal(take(b) + take(c), 2);
+}
+
+static void addressed_to_its_own_port_goes_nowhere(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY);
+
+	send_from(lab, a, 0x0b, 0x0a, -1, 100);
+	take(b);
+	send_from(lab, a, 0x0a, 0x0c, -1, 100);
+	assert_int_equal(take(a) + take(b), 0);
+}
+
+static void lengths(void **state)
+{
+	static const struct { uint32_t in, out; } table[] = {
+		{ 0, 0 }, { 1, 0 }, { 13, 0 }, { 14, 60 }, { 59, 60 }, { 60, 60 }, { 61, 61 }, { 1514, 1514 }, { 2000, 2000 },
+	};
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY);
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		send_from(lab, a, 0xff, 0x0a, -1, table[i].in);
+		assert_int_equal(take(b), table[i].out ? 1 : 0);
+		if (!table[i].out)
+			continue;
+		assert_int_equal(b->held[0].length, table[i].out);
+		for (uint32_t at = table[i].in; at < table[i].out; at++)
+			assert_int_equal(b->held[0].data[at], 0);       /* padding never carries old bytes */
+	}
+	assert_int_equal(a->endpoint.port->counters.dropped[DROP_RUNT], 3);
+}
+
+static void short_tagged_frame_is_padded_after_its_tag_is_popped(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY);
+
+	for (uint32_t length = 18; length <= 64; length++) {
+		send_from(lab, a, 0xff, 0x0a, 0, length);
+		assert_int_equal(take(b), 1);
+		assert_int_equal(b->held[0].length, 60);
+		assert_int_equal(read_be16(b->held[0].data + 12), 0x0800);
+		for (uint32_t at = length - 4; at < 60; at++)
+			assert_int_equal(b->held[0].data[at], 0);
+	}
+}
+
+/*
+ * Four ports: 1 untagged in 5; 2 tagged in 5 and 6, untagged in 0; 3 untagged in 0; 4 untagged nowhere, tagged in 6. A row: who sends with which tag, and
+ * for each port the length of what it gets: 0 nothing, 100 without and 104 with a tag (a frame is sent with 100 payload-and-header bytes, and 4 more when tagged).
+ */
+static void vlan_membership_decides(void **state)
+{
+	static const struct { unsigned from; int vid; uint32_t out[4]; } table[] = {
+		{ 1, -1, { 0, 104, 0, 0 } },
+		{ 1, 5, { 0, 104, 0, 0 } },
+		{ 1, 0, { 0, 104, 0, 0 } },             /* priority tag: the port's own VLAN */
+		{ 1, 6, { 0, 0, 0, 0 } },
+		{ 2, -1, { 0, 0, 100, 0 } },
+		{ 2, 5, { 100, 0, 0, 0 } },
+		{ 2, 6, { 0, 0, 0, 104 } },
+		{ 2, 7, { 0, 0, 0, 0 } },
+		{ 2, 4095, { 0, 0, 0, 0 } },
+		{ 3, -1, { 0, 100, 0, 0 } },
+		{ 3, 5, { 0, 0, 0, 0 } },
+		{ 4, -1, { 0, 0, 0, 0 } },
+		{ 4, 6, { 0, 104, 0, 0 } },
+	};
+	struct lab *lab = *state;
+	struct fake *port[4];
+
+	for (int i = 0; i < 4; i++)
+		port[i] = plug(lab, i + 1);
+	assert_int_equal(vlan_create(lab->sw, 5), 0);
+	assert_int_equal(vlan_create(lab->sw, 6), 0);
+	assert_int_equal(vlan_set_untagged(lab->sw, 1, 5), 0);
+	assert_int_equal(vlan_add_port(lab->sw, 5, 2), 0);
+	assert_int_equal(vlan_add_port(lab->sw, 6, 2), 0);
+	assert_int_equal(vlan_set_untagged(lab->sw, 4, VLAN_NONE), 0);
+	assert_int_equal(vlan_add_port(lab->sw, 6, 4), 0);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		send_from(lab, port[table[i].from - 1], 0xff, 0x0a, table[i].vid, table[i].vid < 0 ? 100 : 104);
+		for (int p = 0; p < 4; p++) {
+			unsigned got = take(port[p]);
+
+			assert_int_equal(got, table[i].out[p] ? 1 : 0);
+			if (got)
+				assert_int_equal(port[p]->held[0].length, table[i].out[p]);
+			if (got && table[i].out[p] == 104)
+				assert_int_equal(read_be16(port[p]->held[0].data + 14),
+						 table[i].vid > 0 ? table[i].vid : table[i].vid == 0 ? 0 : 5);
+			if (got && table[i].out[p] == 100)
+				assert_int_equal(read_be16(port[p]->held[0].data + 12), 0x0800);
+		}
+	}
+}
+
+static void hub_passes_all_unchanged_to_all(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY), *zero = plug(lab, 0);
+
+	switch_set_hub(lab->sw, true);
+	send_from(lab, a, 0x0b, 0x0a, 777, 104);
+	assert_int_equal(take(b), 1);
+	assert_int_equal(b->held[0].length, 104);
+	assert_int_equal(take(zero), 1);
+	send_from(lab, zero, 0x0a, 0x0b, -1, 100);
+	assert_int_equal(take(a) + take(b), 2);
+}
+
+static void endpoints_of_a_port_do_not_hear_each_other(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, 1), *b = plug(lab, 1), *c = plug(lab, 2);
+
+	send_from(lab, c, 0xff, 0x0c, -1, 100);
+	assert_int_equal(take(a) + take(b), 2);
+	send_from(lab, a, 0xff, 0x0a, -1, 100);
+	assert_int_equal(take(b), 0);
+	assert_int_equal(take(c), 1);
+}
+
+static void discarding_drops_learning_learns(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, 1), *b = plug(lab, 2);
+
+	vlan_set_state(lab->sw, 0, a->endpoint.port, VLAN_DISCARDING);
+	send_from(lab, a, 0xff, 0x0a, -1, 100);
+	send_from(lab, b, 0xff, 0x0b, -1, 100);
+	assert_int_equal(take(a) + take(b), 0);
+	assert_int_equal(fdb_lookup(lab->sw->fdb, 0, (const uint8_t *)"\x02\0\0\0\0\x0a", switch_seconds(lab->sw)), FDB_NO_PORT);
+	vlan_set_state(lab->sw, 0, a->endpoint.port, VLAN_LEARNING);
+	send_from(lab, a, 0xff, 0x0a, -1, 100);
+	assert_int_equal(take(b), 0);
+	assert_int_equal(fdb_lookup(lab->sw->fdb, 0, (const uint8_t *)"\x02\0\0\0\0\x0a", switch_seconds(lab->sw)), 1);
+	vlan_set_state(lab->sw, 0, a->endpoint.port, VLAN_FORWARDING);
+	send_from(lab, b, 0x0a, 0x0b, -1, 100);
+	assert_int_equal(take(a), 1);
+}
+
+static void a_batch_is_sent_with_one_call(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, 1), *b = plug(lab, 2), *c = plug(lab, 3);
+	struct frame frames[ENDPOINT_BATCH];
+
+	for (unsigned i = 0; i < ENDPOINT_BATCH; i++)
+		frames[i] = make(lab, i, 0xff, 0x0a, -1, 100 + i);
+	forward_batch(lab->sw, a->endpoint.port, frames, ENDPOINT_BATCH);
+	assert_int_equal(b->calls, 1);
+	assert_int_equal(c->calls, 1);
+	assert_int_equal(take(b), ENDPOINT_BATCH);
+	for (unsigned i = 0; i < ENDPOINT_BATCH; i++)
+		assert_int_equal(b->held[i].length, 100 + i);
+}
+
+/* What is not taken waits, in order, up to the bound; the newest beyond it are dropped and counted; others lose nothing. */
+static void a_full_endpoint_queues_then_drops(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, 1), *slow = plug(lab, 2), *quick = plug(lab, 3);
+
+	slow->accepts = 3;
+	for (unsigned i = 0; i < 200; i++)
+		send_from(lab, a, 0xff, 0x0a, -1, 100 + i);
+	assert_int_equal(take(quick), 200);
+	assert_int_equal(slow->count, 3);
+	assert_int_equal(slow->endpoint.queue.count, 128);
+	assert_int_equal(slow->endpoint.dropped_full, 200 - 3 - 128);
+	assert_int_equal(slow->endpoint.port->counters.dropped[DROP_QUEUE], 200 - 3 - 128);
+	slow->accepts = 1000;
+	while (slow->endpoint.queue.count) {
+		struct packet *packets[10];
+		unsigned count = txqueue_peek(&slow->endpoint.queue, packets, 10);
+
+		for (unsigned i = 0; i < count; i++)
+			slow->held[slow->count++].length = packets[i]->length;
+		txqueue_pop(&slow->endpoint.queue, count);
+	}
+	for (unsigned i = 0; i < 131; i++)
+		assert_int_equal(slow->held[i].length, 100 + i);
+	assert_int_equal(lab->sw->txbudget.used, 0);
+}
+
+static void a_flooded_frame_waits_once_for_all(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, 1);
+
+	for (int i = 2; i <= 8; i++)
+		plug(lab, i)->accepts = 0;
+	send_from(lab, a, 0xff, 0x0a, -1, 1500);
+	assert_true(lab->sw->txbudget.used >= 1500);
+	assert_true(lab->sw->txbudget.used < 2000);
+}
+
+static void all_queues_together_are_bounded(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug(lab, 1), *b = plug(lab, 2);
+
+	lab->sw->txbudget.max = 10000;
+	b->accepts = 0;
+	for (int i = 0; i < 50; i++)
+		send_from(lab, a, 0xff, 0x0a, -1, 1500);
+	assert_true(lab->sw->txbudget.used <= 10000);
+	assert_int_equal(b->endpoint.queue.count + b->endpoint.dropped_full, 50);
+}
+
+int main(void)
+{
+#define LAB_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		LAB_TEST(unknown_floods_known_does_not),
+		LAB_TEST(addressed_to_its_own_port_goes_nowhere),
+		LAB_TEST(lengths),
+		LAB_TEST(short_tagged_frame_is_padded_after_its_tag_is_popped),
+		LAB_TEST(vlan_membership_decides),
+		LAB_TEST(hub_passes_all_unchanged_to_all),
+		LAB_TEST(endpoints_of_a_port_do_not_hear_each_other),
+		LAB_TEST(discarding_drops_learning_learns),
+		LAB_TEST(a_batch_is_sent_with_one_call),
+		LAB_TEST(a_full_endpoint_queues_then_drops),
+		LAB_TEST(a_flooded_frame_waits_once_for_all),
+		LAB_TEST(all_queues_together_are_bounded),
+	};
+
+	return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
+}
