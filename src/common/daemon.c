@@ -42,6 +42,7 @@ void daemon_begin(struct daemon *daemon, struct log *log, bool background)
 	*daemon = (struct daemon){ .log = log, .ready_fd = -1 };
 	if (!background)
 		return;
+	fflush(NULL);           /* or both would write what waits */
 	if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0) {
 		log_error(log, "cannot go to the background: %s", strerror(errno));
 		exit(1);

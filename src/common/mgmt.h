@@ -48,7 +48,7 @@ struct mgmt_config {
 	const char *help_heading;       /* the lines above the rows of `help`, each with \n; NULL: the three columns of vde_switch */
 	const char *help_format;        /* %s or %-Ns for path, syntax, help; NULL: "%-18s %-15s %s\n" */
 	const char *end_of_session;     /* answer to logout and shutdown; NULL: "9999 END OF SESSION" */
-	bool console_logout_ends;       /* logout on the console ends the program; false: it has no effect there */
+	bool console_logout_ends;       /* logout on the console ends the program; false: it answers Success, no more */
 	void *owner;
 	/* Both are called from inside the server: they may stop the loop, not destroy the server. */
 	void (*shutdown)(void *owner);  /* a session asked for the end of the program, or the console reached its end */

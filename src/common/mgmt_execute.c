@@ -123,10 +123,12 @@ static int run_help(struct mgmt_run *run, const struct args *args)
 	return 0;
 }
 
+/* The console of a program that outlives it stays: one cannot come back to it. */
 static int run_logout(struct mgmt_run *run, const struct args *args)
 {
-	(void)run;
 	(void)args;
+	if (run->session && run->session->console && !run->mgmt->config.console_logout_ends)
+		return 0;
 	return COMMAND_END_SESSION;
 }
 
@@ -140,17 +142,17 @@ static int run_shutdown(struct mgmt_run *run, const struct args *args)
 /* ---- scripts ---- */
 
 /*
- * A file that a session names: a regular one (the loop must not wait for a pipe), of bounded size, and when the session belongs to another user
- * than we do, one that this user could read as well: its lines are echoed.
+ * A file that a session names: a regular one (the loop must not wait for a pipe, nor open a device), of bounded size, and when the session
+ * belongs to another user than we do, one that this user could read as well: its lines are echoed.
  */
-static int check_session_file(const struct mgmt_run *run, int fd)
+static int check_session_file(const struct mgmt_run *run, const char *path)
 {
 	struct stat status;
 	uid_t uid = 0;
 	gid_t gid;
 	pid_t pid;
 
-	if (fstat(fd, &status) < 0)
+	if (stat(path, &status) < 0)
 		return errno;
 	if (!S_ISREG(status.st_mode))
 		return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
@@ -165,21 +167,19 @@ static int check_session_file(const struct mgmt_run *run, int fd)
 
 static int open_script(const struct mgmt_run *run, const char *path, FILE **file)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (run->session ? O_NONBLOCK : 0));
+	int error = run->session ? check_session_file(run, path) : 0;
 	struct stat status;
-	int error = 0;
+	int fd;
 
+	if (error)
+		return error;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (run->session ? O_NONBLOCK : 0));
 	if (fd < 0)
 		return errno;
-	if (run->session)
-		error = check_session_file(run, fd);
-	else if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
-		error = EISDIR;
-	*file = error ? NULL : fdopen(fd, "r");
+	*file = fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) ? NULL : fdopen(fd, "r");
 	if (*file)
 		return 0;
-	if (!error)
-		error = errno;
+	error = S_ISDIR(status.st_mode) ? EISDIR : errno;
 	close(fd);
 	return error;
 }

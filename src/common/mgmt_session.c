@@ -147,11 +147,8 @@ static void run_line(struct mgmt_session *session, size_t length)
 	memcpy(line, session->input, length);
 	line[length] = '\0';
 	result = mgmt_run_line(&run, line, length, NULL);
-	if (result == COMMAND_END_SESSION && session->console && !mgmt->config.console_logout_ends)
-		put(session, "\n");
-	else if (result < 0)
-		session->closing = true;
-	if (result == COMMAND_END_PROGRAM || (result == COMMAND_END_SESSION && session->console && session->closing)) {
+	session->closing |= result < 0;
+	if (result == COMMAND_END_PROGRAM || (result == COMMAND_END_SESSION && session->console)) {
 		put(session, session->console ? "\n" : "");
 		flush(session);
 		mgmt->config.shutdown(mgmt->config.owner);
@@ -202,18 +199,29 @@ static void finish_console(struct mgmt_session *session)
 		session->mgmt->config.shutdown(session->mgmt->config.owner);
 }
 
+/* Runs lines until there is none, the session ends, or more output waits than may. A console gets each answer at once. */
+static void run_lines(struct mgmt_session *session)
+{
+	while (!session->closing && !session->output.truncated) {
+		if (unsent(session) > MGMT_OUTPUT_HIGH) {
+			flush(session);
+			if (unsent(session) > MGMT_OUTPUT_HIGH)
+				break;
+		}
+		if (!take_line(session))
+			break;
+		if (session->console)
+			flush(session);
+	}
+	flush(session);
+}
+
 /* Runs and sends what can be run and sent, then waits for more or ends. The session may be gone after. */
 static void session_step(struct mgmt_session *session)
 {
-	bool progress;
-
 	if (session->finished)
 		return;
-	do {
-		progress = !session->closing && unsent(session) <= MGMT_OUTPUT_HIGH && take_line(session);
-		if (!progress || unsent(session) > CONSOLE_PIECE || session->console)
-			flush(session);
-	} while (progress && !session->output.truncated);
+	run_lines(session);
 	if (session->output.truncated) {
 		log_limited(session->mgmt->log, &session->mgmt->limit, "a management session is closed: its answer is too long");
 		session->closing = session->output_dead = true;
@@ -285,8 +293,7 @@ static void session_ready(void *owner, int fd, unsigned events)
 	if (events & LOOP_HANGUP) {
 		/* Nobody will read. What was received is still run. */
 		session->output_dead = true;
-		if (session->closing || unsent(session) > 0)
-			drop_output(session);
+		drop_output(session);
 	}
 	session_step(session);
 }
