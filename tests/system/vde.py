@@ -603,6 +603,12 @@ def request(address, *, version=3, port=0, kind=0, description=b"raw", magic=MAG
     return struct.pack("=III", magic, version, kind | port << 8 & 0xffffffff) + sockaddr_un(address) + description
 
 
+def _ready(descriptor, event, seconds):
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(max(0, seconds) * 1000))
+
+
 class RawPlug:
     """A client that speaks the control protocol by hand.
 
@@ -655,13 +661,12 @@ class RawPlug:
             try:
                 return self.data.send(frame)
             except BlockingIOError:
-                select.select([], [self.data], [], max(0, end - time.monotonic()))
-                if time.monotonic() > end:
+                if not _ready(self.data, select.POLLOUT, end - time.monotonic()):
                     raise
 
     def recv(self, deadline=DEADLINE):
         """The next frame; fails the test when none comes."""
-        if not select.select([self.data], [], [], deadline)[0]:
+        if not _ready(self.data, select.POLLIN, deadline):
             pytest.fail(f"no frame within {deadline:g} s")
         return self.data.recv(70000)
 
@@ -683,7 +688,10 @@ class RawPlug:
 
     def is_closed(self, deadline=DEADLINE):
         """Waits until the switch has closed the control connection."""
-        return bool(select.select([self.control], [], [], deadline)[0]) and self.control.recv(1) == b""
+        try:
+            return _ready(self.control, select.POLLIN, deadline) and self.control.recv(1) == b""
+        except ConnectionResetError:
+            return True
 
     def close(self):
         self.data.close()
