@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The modules that are built in, and how to find the others. Adding one is a file that defines its struct builtin_module,
+ * a line here, and a row in module.c.
+ */
+#ifndef VDE_MODULE_H
+#define VDE_MODULE_H
+
+#include "locator.h"
+
+#include <libvdeplug_mod.h>
+
+/* What the core hands to modules. None of these symbols is exported. */
+struct builtin_module {
+	struct vdeplug_module module;   /* first: struct vdeconn points to it */
+	const char *name;
+	/* As vde_recv_batch and vde_send_batch; NULL: the core calls vde_recv and vde_send in a loop. */
+	int (*recv_batch)(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
+	int (*send_batch)(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
+};
+
+/* Not const, as the pointer in struct vdeconn is not; nothing changes them. */
+extern struct builtin_module module_vde;
+extern struct builtin_module module_null;
+extern struct builtin_module module_seqpacket;
+
+/* The beginning of a built-in module's connection that has one socket for frames. Same first members as struct vdeconn. */
+struct socket_conn {
+	void *handle;
+	struct vdeplug_module *module;
+	int data_fd;
+	int control_fd;                 /* -1: none */
+};
+
+/* The built-in module of this connection; NULL: it is a shared object's. */
+const struct builtin_module *module_builtin(const VDECONN *conn);
+
+/*
+ * Opens locator->module with locator->arguments: a built-in module, or else a shared object libvdeplug_NAME.so.
+ * Returns NULL with errno, EPROTONOSUPPORT when there is no such module.
+ */
+VDECONN *module_open(struct locator *locator, char *description, int interface_version, struct vde_open_args *args);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "socket_io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct socket_conn *socket_of(VDECONN *conn)
+{
+	return (struct socket_conn *)(void *)conn;
+}
+
+static bool may_block(int fd, int flags)
+{
+	int status = fcntl(fd, F_GETFL);
+
+	return (flags & MSG_DONTWAIT) == 0 && status >= 0 && (status & O_NONBLOCK) == 0;
+}
+
+/* A message longer than the buffer is dropped. The next one is taken if it is there; if not, a caller that may be blocked gets a 1. */
+ssize_t socket_io_recv(VDECONN *conn, void *frame, size_t size, int flags)
+{
+	int fd = socket_of(conn)->data_fd;
+	ssize_t n = recv(fd, frame, size, flags | MSG_TRUNC);
+
+	if (n <= (ssize_t)size || (flags & (MSG_TRUNC | MSG_PEEK)) != 0)
+		return n;
+	do
+		n = recv(fd, frame, size, flags | MSG_TRUNC | MSG_DONTWAIT);
+	while (n > (ssize_t)size);
+	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && may_block(fd, flags) ? 1 : n;
+}
+
+ssize_t socket_io_send(VDECONN *conn, const void *frame, size_t length, int flags)
+{
+	return send(socket_of(conn)->data_fd, frame, length, flags | MSG_NOSIGNAL);
+}
+
+int socket_io_datafd(VDECONN *conn)
+{
+	return socket_of(conn)->data_fd;
+}
+
+int socket_io_ctlfd(VDECONN *conn)
+{
+	return socket_of(conn)->control_fd;
+}
+
+int socket_io_close(VDECONN *conn)
+{
+	struct socket_conn *sock = socket_of(conn);
+
+	close(sock->data_fd);
+	if (sock->control_fd >= 0)
+		close(sock->control_fd);
+	free(sock);
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Frames on a socket that keeps them apart: one frame per message. The functions of modules whose connections begin with a socket_conn. */
+#ifndef VDE_SOCKET_IO_H
+#define VDE_SOCKET_IO_H
+
+#include "module.h"
+
+enum { SOCKET_IO_BATCH = 64 };          /* messages per system call */
+
+ssize_t socket_io_recv(VDECONN *conn, void *frame, size_t size, int flags);
+ssize_t socket_io_send(VDECONN *conn, const void *frame, size_t length, int flags);
+int socket_io_datafd(VDECONN *conn);
+int socket_io_ctlfd(VDECONN *conn);
+/* Closes the two descriptors and frees. */
+int socket_io_close(VDECONN *conn);
+
+/* socket_io_mmsg.c, or socket_io_loop.c where the system takes one message per call. */
+int socket_io_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
+int socket_io_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kinds of wires share: the core is wire.c, a kind is one file. */
+#ifndef VDE_WIRE_INTERNAL_H
+#define VDE_WIRE_INTERNAL_H
+
+#include "wire.h"
+
+#include <stddef.h>
+
+enum {
+	WIRE_RECORD_HEADER = 2,                         /* as in a vdestream: the length, higher byte first */
+	WIRE_FULL_BYTES = WIRE_QUEUE_BYTES / 4,         /* from here on wire_is_full; the rest is room for batches on the way */
+	WIRE_DRAINED_BYTES = WIRE_QUEUE_BYTES / 16,
+};
+
+/*
+ * Frames that wait, as records of a vdestream: a stream writes the bytes as they are, the other kinds take the
+ * records apart. Contents are contiguous and at most WIRE_QUEUE_BYTES; the memory is at most twice that, so that moving the contents to the
+ * front happens once for as many bytes appended.
+ */
+struct wire_queue {
+	uint8_t *bytes;
+	size_t size, start, end;
+};
+
+struct wire_kind {
+	/* The descriptor is readable, at its end, or `pending` was set: reads once, passes frames to wire_deliver, or calls wire_end. */
+	void (*receive)(struct wire *wire);
+	/* Sends frames of valid size while the queue is empty. Returns how many are done with, be it sent, refused or put in the queue. */
+	unsigned (*transmit)(struct wire *wire, const struct frame *frames, unsigned count);
+	/* Sends from the queue what goes now. */
+	void (*flush)(struct wire *wire);
+	/* Waits until what was sent has arrived at the peer, no longer than the deadline. NULL: nothing to wait for. */
+	void (*settle)(struct wire *wire, uint64_t deadline_ns);
+	/* The descriptor that is only written reports an error or hang-up. NULL: the kind has none. */
+	void (*out_lost)(struct wire *wire);
+	/* Frees what the kind added, and the wire. Events are removed already. */
+	void (*destroy)(struct wire *wire);
+};
+
+/* First member of each kind's struct. */
+struct wire {
+	const struct wire_kind *kind;
+	struct loop *loop;
+	const struct wire_callbacks *callbacks;
+	void *owner;
+	struct wire *peer;              /* joined with; NULL: frames go to callbacks->receive */
+	int in_fd, out_fd;              /* may be the same */
+	struct loop_io *in_io;          /* of in_fd, and of out_fd when it is the same */
+	struct loop_io *out_io;         /* of out_fd when it is another one */
+	struct loop_timer *kick;        /* goes on with what is pending */
+	struct wire_queue queue;
+	struct wire_counters counters;
+	unsigned busy;                  /* depth of callbacks: the wire is freed when it is back at 0 */
+	bool paused, paused_by_peer;
+	bool parked;                    /* hung up while paused: not watched until reading goes on */
+	bool pending;                   /* there is something to receive that no descriptor will announce */
+	bool full;
+	bool lost;                      /* the end was reached and told */
+	bool out_gone;                  /* nothing can be sent any more */
+	bool closed;
+};
+
+/* Sets up what all kinds share. Returns 0 or an errno value; after it, in either case, only wire_close. */
+int wire_init(struct wire *wire, const struct wire_kind *kind, struct loop *loop, int in_fd, int out_fd,
+	      const struct wire_callbacks *callbacks, void *owner);
+/* Passes up to WIRE_BATCH received frames on. After it the wire may be paused or closed: see wire_is_reading. */
+void wire_deliver(struct wire *wire, struct frame *frames, unsigned count);
+/* The end: tells callbacks->lost once. */
+void wire_end(struct wire *wire, int error);
+bool wire_is_reading(const struct wire *wire);
+/* Nothing can be sent any more: what waits is thrown away. */
+void wire_out_gone(struct wire *wire);
+/* Makes the events asked for agree with the state. */
+void wire_update(struct wire *wire);
+
+size_t wire_queue_length(const struct wire_queue *queue);
+/* Returns false when the bound or memory does not allow it. */
+bool wire_queue_append(struct wire_queue *queue, const struct frame *frame);
+bool wire_queue_append_bytes(struct wire_queue *queue, const void *bytes, size_t length);
+/* The record at *offset from the start, which is moved behind it; false at the end. */
+bool wire_queue_next(const struct wire_queue *queue, size_t *offset, uint8_t **data, uint32_t *length);
+void wire_queue_remove(struct wire_queue *queue, size_t length);
+
+/* Buffers for a batch of frames that are read one by one, each with its head and tail room. NULL with ENOMEM. */
+uint8_t *wire_slots_create(void);
+uint8_t *wire_slot(uint8_t *slots, unsigned i);
+void wire_slots_free(uint8_t *slots);
+enum { WIRE_SLOT_SIZE = FRAME_MAX_SIZE };
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A wire over a connection of libvdeplug, in batches. The control descriptor tells that the other side is gone; what it had
+ * sent before is received first.
+ */
+#include "wire_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SETTLE_STEP_MS = 1 };
+
+struct wire_plug {
+	struct wire wire;
+	VDECONN *conn;
+	struct loop_io *control_io;
+	bool waits_for_room;            /* writability of the descriptor means something */
+	bool gone;                      /* the control descriptor has reached its end */
+	uint8_t *slots;
+};
+
+static struct wire_plug *plug_of(struct wire *wire)
+{
+	return (struct wire_plug *)(void *)wire;
+}
+
+/* Errors that a socket reports about a frame or a moment, not about itself. */
+static bool is_passing(int error)
+{
+	switch (error) {
+	case EAGAIN: case EINTR: case ENOBUFS: case ENOMEM: case EMSGSIZE: case ECONNREFUSED: case ECONNRESET: case ENOTCONN:
+	case EHOSTUNREACH: case ENETUNREACH: case ENETDOWN: case EHOSTDOWN: case EPERM: case EACCES: case EPROTO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void receive_failed(struct wire_plug *plug, int error)
+{
+	struct wire *wire = &plug->wire;
+
+	if (!is_passing(error))
+		wire_end(wire, error);
+	else if (error == EAGAIN && plug->gone)
+		wire_end(wire, 0);
+	else if (error != EAGAIN && error != EINTR)
+		wire->counters.errors++;
+}
+
+static void plug_receive(struct wire *wire)
+{
+	struct wire_plug *plug = plug_of(wire);
+	struct vde_frame batch[WIRE_BATCH];
+	struct frame frames[WIRE_BATCH];
+	unsigned count = 0;
+	int n;
+
+	for (unsigned i = 0; i < WIRE_BATCH; i++)
+		batch[i] = (struct vde_frame){wire_slot(plug->slots, i), WIRE_SLOT_SIZE, 0};
+	n = vde_recv_batch(plug->conn, batch, WIRE_BATCH, 0);
+	wire->pending = plug->gone;     /* until nothing more comes */
+	if (n < 0) {
+		receive_failed(plug, errno);
+		return;
+	}
+	if (n == 0) {
+		wire_end(wire, 0);
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		if (batch[i].length >= ETHERNET_HEADER_SIZE)
+			frames[count++] = (struct frame){.data = batch[i].data, .length = (uint32_t)batch[i].length};
+		else
+			wire->counters.dropped_size++;
+	}
+	wire_deliver(wire, frames, count);
+}
+
+static void on_control(void *owner, int fd, unsigned events)
+{
+	struct wire_plug *plug = owner;
+	char chatter[256];
+	ssize_t n = read(fd, chatter, sizeof(chatter));
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR) && (events & LOOP_HANGUP) == 0))
+		return;
+	loop_remove_io(plug->control_io);
+	plug->control_io = NULL;
+	plug->gone = true;
+	plug->wire.pending = true;
+	wire_update(&plug->wire);
+}
+
+/* Sends a batch of at most WIRE_BATCH. Returns how many are done with: sent, or refused for another reason than room. */
+static unsigned send_batch(struct wire_plug *plug, const struct vde_frame *batch, unsigned count)
+{
+	unsigned done = 0;
+
+	while (done < count) {
+		int n = vde_send_batch(plug->conn, batch + done, count - done, 0);
+
+		if (n > 0) {
+			done += (unsigned)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && plug->waits_for_room)
+			break;
+		plug->wire.counters.errors++;
+		done++;
+	}
+	return done;
+}
+
+static unsigned plug_transmit(struct wire *wire, const struct frame *frames, unsigned count)
+{
+	struct vde_frame batch[WIRE_BATCH];
+
+	for (unsigned i = 0; i < count; i++)
+		batch[i] = (struct vde_frame){frames[i].data, frames[i].length, frames[i].length};
+	return send_batch(plug_of(wire), batch, count);
+}
+
+static void plug_flush(struct wire *wire)
+{
+	unsigned count, done;
+
+	do {
+		struct vde_frame batch[WIRE_BATCH];
+		size_t offset = 0, ends[WIRE_BATCH];
+		uint8_t *data;
+		uint32_t length;
+
+		for (count = 0; count < WIRE_BATCH && wire_queue_next(&wire->queue, &offset, &data, &length); count++) {
+			batch[count] = (struct vde_frame){data, length, length};
+			ends[count] = offset;
+		}
+		done = send_batch(plug_of(wire), batch, count);
+		if (done > 0)
+			wire_queue_remove(&wire->queue, ends[done - 1]);
+	} while (count > 0 && done == count);
+}
+
+/* A switch that sees the connection's end may forget frames that it has not read yet, so they are waited for. */
+static void plug_settle(struct wire *wire, uint64_t deadline_ns)
+{
+	struct stat st;
+	int waiting;
+
+	if (fstat(wire->out_fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return;
+	while (!plug_of(wire)->gone && ioctl(wire->out_fd, TIOCOUTQ, &waiting) == 0 && waiting > 0 && loop_clock() < deadline_ns) {
+		struct pollfd control = {.fd = vde_ctlfd(plug_of(wire)->conn), .events = POLLIN};
+
+		if (poll(&control, 1, SETTLE_STEP_MS) > 0 && control.revents != 0)
+			return;
+	}
+}
+
+static void plug_destroy(struct wire *wire)
+{
+	struct wire_plug *plug = plug_of(wire);
+
+	loop_remove_io(plug->control_io);
+	wire_slots_free(plug->slots);
+	if (plug->conn != NULL)
+		vde_close(plug->conn);
+	free(plug);
+}
+
+static const struct wire_kind plug_kind = {
+	.receive = plug_receive,
+	.transmit = plug_transmit,
+	.flush = plug_flush,
+	.settle = plug_settle,
+	.destroy = plug_destroy,
+};
+
+/* libvdeplug does not change the two strings, though its interface has them without const. */
+static VDECONN *open_connection(const char *name, const char *description, struct vde_open_args *args)
+{
+	char *name_copy = strdup(name != NULL ? name : "");
+	char *description_copy = strdup(description != NULL ? description : "");
+	VDECONN *conn = NULL;
+	int error = ENOMEM;
+
+	if (name_copy != NULL && description_copy != NULL) {
+		conn = vde_open(name_copy, description_copy, args);
+		error = errno;
+	}
+	free(name_copy);
+	free(description_copy);
+	errno = error;
+	return conn;
+}
+
+static int start(struct wire_plug *plug, struct loop *loop, const struct wire_callbacks *callbacks, void *owner)
+{
+	int fd = vde_datafd(plug->conn), control = vde_ctlfd(plug->conn);
+	struct stat st;
+	int error = wire_init(&plug->wire, &plug_kind, loop, fd, fd, callbacks, owner);
+
+	if (error != 0)
+		return error;
+	plug->waits_for_room = fstat(fd, &st) == 0 && (S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode));
+	plug->slots = wire_slots_create();
+	if (plug->slots == NULL)
+		return ENOMEM;
+	if (control < 0)
+		return 0;
+	plug->control_io = loop_add_io(loop, control, LOOP_READ, on_control, plug);
+	return plug->control_io != NULL ? 0 : errno;
+}
+
+struct wire *wire_open_plug(struct loop *loop, const char *name, const char *description, struct vde_open_args *args,
+			    const struct wire_callbacks *callbacks, void *owner)
+{
+	struct wire_plug *plug = calloc(1, sizeof(*plug));
+	int error;
+
+	if (plug == NULL)
+		return NULL;
+	plug->conn = open_connection(name, description, args);
+	if (plug->conn == NULL) {
+		error = errno;
+		free(plug);
+		errno = error;
+		return NULL;
+	}
+	error = start(plug, loop, callbacks, owner);
+	if (error == 0)
+		return &plug->wire;
+	wire_close(&plug->wire);
+	errno = error;
+	return NULL;
+}
