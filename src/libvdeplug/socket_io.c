@@ -31,7 +31,7 @@ ssize_t socket_io_recv(VDECONN *conn, void *frame, size_t size, int flags)
 	do
 		n = recv(fd, frame, size, flags | MSG_TRUNC | MSG_DONTWAIT);
 	while (n > (ssize_t)size);
-	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && may_block(fd, flags) ? 1 : n;
+	return n < 0 && errno == EAGAIN && may_block(fd, flags) ? 1 : n;
 }
 
 ssize_t socket_io_send(VDECONN *conn, const void *frame, size_t length, int flags)
