@@ -177,3 +177,10 @@ int unixsock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid)
 	*pid = peer.pid;
 	return 0;
 }
+
+unsigned unixsock_peer_groups(int fd, gid_t *groups, unsigned max)
+{
+	socklen_t size = max * (socklen_t)sizeof(*groups);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 ? size / (unsigned)sizeof(*groups) : 0;
+}

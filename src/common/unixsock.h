@@ -32,4 +32,9 @@ bool unixsock_is_live(const char *path);
 /* The user and group of the process at the other end. Returns 0 or an errno value. */
 int unixsock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);
 
+/*
+ * The supplementary groups of the process at the other end, at most `max`. Returns how many; 0 also where the system does not tell.
+ */
+unsigned unixsock_peer_groups(int fd, gid_t *groups, unsigned max);
+
 #endif

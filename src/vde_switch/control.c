@@ -137,16 +137,16 @@ static void set_permissions(struct unix_endpoint_config *config, const struct co
 	}
 }
 
-static int open_endpoint(struct client *client, const struct plug_request *request, uid_t user, gid_t group,
+static int open_endpoint(struct client *client, const struct plug_request *request, const struct port_user *user,
 			 struct sockaddr_un *reply, struct port **port)
 {
 	struct control *control = client->control;
-	int error = port_acquire(control->sw, request->port, user, group, port);
+	int error = port_acquire(control->sw, request->port, user, port);
 
 	if (error)
 		return error;
 	struct unix_endpoint_config config = {
-		.client = request->address, .control_fd = client->fd, .user = user, .directory = control->directory,
+		.client = request->address, .control_fd = client->fd, .user = user->uid, .directory = control->directory,
 		.port_number = (*port)->number, .description = request->description,
 		.description_length = request->description_length,
 	};
@@ -185,21 +185,21 @@ static const char *refusal_text(int error)
 static void answer(struct client *client, const struct plug_request *request)
 {
 	struct sockaddr_un reply;
-	uid_t user;
-	gid_t group;
+	struct port_user user;
 	pid_t pid;
 	struct port *port;
-	int error = unixsock_peer(client->fd, &user, &group, &pid);
+	int error = unixsock_peer(client->fd, &user.uid, &user.gid, &pid);
 
 	if (error) {
 		refuse(client, "unknown client", error);
 		return;
 	}
-	if (!is_clients_socket(request, user)) {
+	user.group_count = unixsock_peer_groups(client->fd, user.groups, PORT_USER_GROUPS);
+	if (!is_clients_socket(request, user.uid)) {
 		refuse(client, "the named socket is not the client's", 0);
 		return;
 	}
-	error = open_endpoint(client, request, user, group, &reply, &port);
+	error = open_endpoint(client, request, &user, &reply, &port);
 	if (error)
 		refuse(client, refusal_text(error), error == ENOSPC || error == EINVAL ? 0 : error);
 	else
@@ -341,6 +341,15 @@ static int adjust_directory(struct control *control, bool made)
 	return 0;
 }
 
+/* Asked before anything in the directory is changed. */
+static bool has_live_switch(const struct control *control)
+{
+	char path[PATH_MAX + 8];
+
+	snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
+	return unixsock_is_live(path);
+}
+
 static int make_directory(struct control *control, const char *asked)
 {
 	struct vde_switch *sw = control->sw;
@@ -354,7 +363,6 @@ static int make_directory(struct control *control, const char *asked)
 		log_error(sw->log, "'%s' exists and is not a directory", asked);
 		return ENOTDIR;
 	}
-	control->remove_directory = made;
 	if (!realpath(asked, control->directory))
 		return complain(sw, errno, "cannot resolve directory", asked);
 	if (strlen(control->directory) > most) {
@@ -363,6 +371,12 @@ static int make_directory(struct control *control, const char *asked)
 			rmdir(control->directory);
 		return ENAMETOOLONG;
 	}
+	if (has_live_switch(control)) {
+		log_error(sw->log, "Could not bind to socket '%s/" PLUG_CONTROL_NAME "': Address already in use by another switch",
+			  control->directory);
+		return EADDRINUSE;
+	}
+	control->remove_directory = made;
 	return adjust_directory(control, made);
 }
 
@@ -372,7 +386,7 @@ static int listen_in_directory(struct control *control)
 	char path[PATH_MAX + 8];
 	struct stat status;
 
-	snprintf(path, sizeof(path), "%s/ctl", control->directory);
+	snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
 	bool leftover = lstat(path, &status) == 0;
 	control->fd = unixsock_listen(path, &owner);
 	if (control->fd < 0)
@@ -444,7 +458,7 @@ void control_close(struct control *control)
 	loop_remove_timer(control->rest);
 	if (control->fd >= 0) {
 		close(control->fd);
-		snprintf(path, sizeof(path), "%s/ctl", control->directory);
+		snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
 		unlink(path);
 		remove_sockets(control->directory);
 	}

@@ -50,6 +50,7 @@ static const struct endpoint_ops tap_ops = {
 static int attach(struct vde_switch *sw, int fd, const char *name)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	struct port_user user = { .uid = 0 };
 	struct port *port;
 	int error;
 
@@ -59,7 +60,7 @@ static int attach(struct vde_switch *sw, int fd, const char *name)
 	}
 	error = endpoint_init(endpoint, &tap_ops, sw, fd, fd, name, strlen(name));
 	if (!error)
-		error = port_acquire(sw, PORT_ANY, 0, 0, &port);
+		error = port_acquire(sw, PORT_ANY, &user, &port);
 	if (!error)
 		error = port_attach(sw, port, endpoint);
 	if (error)

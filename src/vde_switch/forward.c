@@ -92,6 +92,7 @@ static void stage_image(struct forwarder *forwarder, struct endpoint *endpoint, 
 	endpoint->stage->image[endpoint->stage->count++] = image;
 }
 
+/* NULL: with a tag it would be longer than any frame may be. */
 static struct frame_image *frame_image(struct forwarder *forwarder, const struct frame *frame, unsigned index, bool tagged)
 {
 	struct frame_image *image = &forwarder->image[index][frame->tagged == tagged ? AS_IT_IS : CONVERTED];
@@ -100,6 +101,8 @@ static struct frame_image *frame_image(struct forwarder *forwarder, const struct
 		return image;
 	if (frame->tagged == tagged)
 		image_plain(image, frame);
+	else if (tagged && frame->length + ETHERNET_TAG_SIZE > FRAME_MAX_SIZE)
+		return NULL;
 	else if (tagged)
 		image_push_tag(image, frame, frame->vid);
 	else
@@ -116,6 +119,10 @@ static void publish_packet(struct vde_switch *sw, enum event_kind kind, const st
 
 static void port_output(struct vde_switch *sw, struct port *port, const struct frame *frame, struct frame_image *image)
 {
+	if (!image) {
+		port->counters.dropped[DROP_OVERSIZE]++;
+		return;
+	}
 	port->counters.out_frames++;
 	port->counters.out_bytes += image->length;
 	if (event_wanted(&sw->events, EVENT_PACKET_OUT))

@@ -4,11 +4,7 @@
 #include "vde_switch/switch.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
-
-enum { MAX_GROUPS = 256 };      /* of a user, looked at for a port's group */
 
 int port_table_init(struct vde_switch *sw, unsigned numports)
 {
@@ -118,39 +114,28 @@ unsigned port_lowest_absent(const struct vde_switch *sw)
 
 /* ---- who may use a port ---- */
 
-static bool is_in_group(uid_t user, gid_t group, gid_t wanted)
+static bool is_in_group(const struct port_user *user, gid_t wanted)
 {
-	gid_t groups[MAX_GROUPS];
-	int count = MAX_GROUPS;
-	char buffer[4096];
-	struct passwd entry, *found = NULL;
-
-	if (group == wanted)
+	if (user->gid == wanted)
 		return true;
-	if (getpwuid_r(user, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
-		return false;
-	if (getgrouplist(found->pw_name, group, groups, &count) < 0)
-		count = MAX_GROUPS;
-	for (int i = 0; i < count; i++)
-		if (groups[i] == wanted)
+	for (unsigned i = 0; i < user->group_count; i++)
+		if (user->groups[i] == wanted)
 			return true;
 	return false;
 }
 
-int port_check_access(const struct port *port, uid_t user, gid_t group)
+int port_check_access(const struct port *port, const struct port_user *user)
 {
 	if (port->endpoints)
-		return port->endpoints->user == user ? 0 : EADDRINUSE;
+		return port->endpoints->user == user->uid ? 0 : EADDRINUSE;
 	if (port->allowed_user == (uid_t)-1 && port->allowed_group == (gid_t)-1)
 		return 0;
-	if (user == 0 || user == port->allowed_user)
+	if (user->uid == 0 || user->uid == port->allowed_user)
 		return 0;
-	if (port->allowed_group != (gid_t)-1 && user != (uid_t)-1 && is_in_group(user, group, port->allowed_group))
-		return 0;
-	return EACCES;
+	return port->allowed_group != (gid_t)-1 && is_in_group(user, port->allowed_group) ? 0 : EACCES;
 }
 
-static int acquire_any(struct vde_switch *sw, uid_t user, gid_t group, struct port **port)
+static int acquire_any(struct vde_switch *sw, const struct port_user *user, struct port **port)
 {
 	int refusal = ENOSPC;
 
@@ -159,7 +144,7 @@ static int acquire_any(struct vde_switch *sw, uid_t user, gid_t group, struct po
 			return port_create(sw, i, port);
 		if (port_is_active(sw->port[i]) || !sw->port[i]->allocatable)
 			continue;
-		if (port_check_access(sw->port[i], user, group) == 0) {
+		if (port_check_access(sw->port[i], user) == 0) {
 			*port = sw->port[i];
 			return 0;
 		}
@@ -168,16 +153,16 @@ static int acquire_any(struct vde_switch *sw, uid_t user, gid_t group, struct po
 	return refusal;
 }
 
-int port_acquire(struct vde_switch *sw, int number, uid_t user, gid_t group, struct port **port)
+int port_acquire(struct vde_switch *sw, int number, const struct port_user *user, struct port **port)
 {
 	if (number == PORT_ANY)
-		return acquire_any(sw, user, group, port);
+		return acquire_any(sw, user, port);
 	if (number < 0 || (unsigned)number > sw->numports)
 		return EINVAL;
 	*port = sw->port[number];
 	if (!*port)
 		return port_create(sw, (unsigned)number, port);
-	return port_check_access(*port, user, group);
+	return port_check_access(*port, user);
 }
 
 /* ---- endpoints join and leave ---- */

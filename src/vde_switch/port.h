@@ -39,6 +39,16 @@ struct port_counters {
 
 struct port_vlans;
 
+enum { PORT_USER_GROUPS = 64 };         /* supplementary groups looked at; further ones do not open a port */
+
+/* Who asks for a port. */
+struct port_user {
+	uid_t uid;                      /* (uid_t)-1: nobody */
+	gid_t gid;
+	unsigned group_count;
+	gid_t groups[PORT_USER_GROUPS];
+};
+
 struct port {
 	unsigned number;
 	bool allocatable;               /* may be given to a client that asked for no number */
@@ -73,14 +83,14 @@ int port_remove(struct vde_switch *sw, unsigned number);
 /* The lowest number from 1 that does not exist; 0: all do. */
 unsigned port_lowest_absent(const struct vde_switch *sw);
 
-/* May `user` (with supplementary groups looked up) use the port now? 0, EACCES, EADDRINUSE (in use by another user). */
-int port_check_access(const struct port *port, uid_t user, gid_t group);
+/* May `user` use the port now? 0, EACCES, EADDRINUSE (in use by another user). */
+int port_check_access(const struct port *port, const struct port_user *user);
 
 /*
  * Finds or creates the port for a new endpoint: `number`, or with PORT_ANY the lowest from 1 that is absent, or idle and allocatable, and that the user may
  * use. 0, EINVAL (out of range), ENOSPC (none free), EACCES, EADDRINUSE, ENOMEM.
  */
-int port_acquire(struct vde_switch *sw, int number, uid_t user, gid_t group, struct port **port);
+int port_acquire(struct vde_switch *sw, int number, const struct port_user *user, struct port **port);
 
 /* The endpoint joins the port; the first one makes it active. 0 or ENOMEM. */
 int port_attach(struct vde_switch *sw, struct port *port, struct endpoint *endpoint);

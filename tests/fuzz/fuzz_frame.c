@@ -44,9 +44,10 @@ static const struct endpoint_ops ops = { "fuzz", no_frames, read_frames, free_en
 static void plug(struct vde_switch *sw, int fd)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	struct port_user root = { .uid = 0 };
 	struct port *port;
 
-	if (endpoint_init(endpoint, &ops, sw, dup(fd), 0, NULL, 0) != 0 || port_acquire(sw, PORT_ANY, 0, 0, &port) != 0 ||
+	if (endpoint_init(endpoint, &ops, sw, dup(fd), 0, NULL, 0) != 0 || port_acquire(sw, PORT_ANY, &root, &port) != 0 ||
 	    port_attach(sw, port, endpoint) != 0)
 		abort();
 }

@@ -75,12 +75,13 @@ static const struct endpoint_ops fake_ops = {
 static struct fake *plug(struct lab *lab, int port_number)
 {
 	struct fake *fake = calloc(1, sizeof(*fake));
+	struct port_user root = { .uid = 0 };
 	struct port *port;
 
 	fake->accepts = 1000000;
 	assert_int_equal(endpoint_init(&fake->endpoint, &fake_ops, lab->sw, dup(lab->pipe[0]), 0, "fake", 4), 0);
 	fake->endpoint.user = 0;
-	assert_int_equal(port_acquire(lab->sw, port_number, 0, 0, &port), 0);
+	assert_int_equal(port_acquire(lab->sw, port_number, &root, &port), 0);
 	assert_int_equal(port_attach(lab->sw, port, &fake->endpoint), 0);
 	lab->fake[lab->fakes++] = fake;
 	return fake;

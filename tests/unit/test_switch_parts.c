@@ -156,14 +156,15 @@ static int teardown(void **state)
 static void ports_1_to_n_and_0_exist(void **state)
 {
 	struct vde_switch *sw = ((struct lab *)*state)->sw;
+	struct port_user user = { .uid = 1000, .gid = 1000 };
 	struct port *port;
 
 	assert_int_equal(port_create(sw, 4, NULL), 0);
 	assert_int_equal(port_create(sw, 5, NULL), EINVAL);
 	assert_int_equal(port_create(sw, 4, NULL), EEXIST);
-	assert_int_equal(port_acquire(sw, 0, 1000, 1000, &port), 0);
+	assert_int_equal(port_acquire(sw, 0, &user, &port), 0);
 	assert_int_equal(port->number, 0);
-	assert_int_equal(port_acquire(sw, 99, 1000, 1000, &port), EINVAL);
+	assert_int_equal(port_acquire(sw, 99, &user, &port), EINVAL);
 	assert_int_equal(port_remove(sw, 3), ENXIO);
 	assert_int_equal(port_remove(sw, 4), 0);
 }
@@ -171,36 +172,41 @@ static void ports_1_to_n_and_0_exist(void **state)
 static void the_lowest_free_port_is_given(void **state)
 {
 	struct vde_switch *sw = ((struct lab *)*state)->sw;
+	struct port_user user = { .uid = 1000, .gid = 1000 }, owner = { .uid = 77, .gid = 77 };
 	struct port *port;
 
 	assert_int_equal(port_create(sw, 1, &port), 0);
 	port->allocatable = false;
 	assert_int_equal(port_create(sw, 2, &port), 0);
 	port->allowed_user = 77;
-	assert_int_equal(port_acquire(sw, PORT_ANY, 1000, 1000, &port), 0);
+	assert_int_equal(port_acquire(sw, PORT_ANY, &user, &port), 0);
 	assert_int_equal(port->number, 3);
-	assert_int_equal(port_acquire(sw, PORT_ANY, 77, 77, &port), 0);
+	assert_int_equal(port_acquire(sw, PORT_ANY, &owner, &port), 0);
 	assert_int_equal(port->number, 2);
 }
 
 static void access_is_by_user_or_group(void **state)
 {
-	static const struct { uid_t allowed_user; gid_t allowed_group; uid_t user; gid_t group; int result; } table[] = {
-		{ (uid_t)-1, (gid_t)-1, 1000, 1000, 0 },
-		{ 77, (gid_t)-1, 77, 1000, 0 },
-		{ 77, (gid_t)-1, 1000, 1000, EACCES },
-		{ 77, (gid_t)-1, 0, 0, 0 },
-		{ (uid_t)-1, 88, 1000, 88, 0 },
-		{ (uid_t)-1, 88, 1000, 1000, EACCES },
-		{ 77, 88, 1000, 88, 0 },
+	static const struct { uid_t allowed_user; gid_t allowed_group; uid_t user; gid_t group; gid_t further; int result; } table[] = {
+		{ (uid_t)-1, (gid_t)-1, 1000, 1000, 1, 0 },
+		{ 77, (gid_t)-1, 77, 1000, 1, 0 },
+		{ 77, (gid_t)-1, 1000, 1000, 1, EACCES },
+		{ 77, (gid_t)-1, 0, 0, 1, 0 },
+		{ (uid_t)-1, 88, 1000, 88, 1, 0 },
+		{ (uid_t)-1, 88, 1000, 1000, 88, 0 },
+		{ (uid_t)-1, 88, 1000, 1000, 1, EACCES },
+		{ 77, 88, 1000, 88, 1, 0 },
 	};
 	struct port port = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct port_user user = { .uid = table[i].user, .gid = table[i].group, .group_count = 1,
+					  .groups = { table[i].further } };
+
 		port.allowed_user = table[i].allowed_user;
 		port.allowed_group = table[i].allowed_group;
-		assert_int_equal(port_check_access(&port, table[i].user, table[i].group), table[i].result);
+		assert_int_equal(port_check_access(&port, &user), table[i].result);
 	}
 }
 
