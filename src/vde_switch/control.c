@@ -35,7 +35,7 @@ enum {
 	REQUEST_SECONDS = 10,
 	ACCEPTS_PER_TURN = 16,
 	REST_NS = LOOP_SECOND / 10,     /* without free descriptors */
-	NAME_ROOM = 20,                 /* "/65535.1048576" and its NUL, with some to spare */
+	NAME_ROOM = 10,                 /* "/999.1234" and its NUL; where a longer name does not fit, that client is refused */
 };
 
 struct client {
