@@ -10,17 +10,17 @@ def test_stalled_reader_costs_others_nothing(lab, switch):
     """A flood of broadcasts: the reader that reads gets every one, the one that sleeps gets the first ones."""
     sender, reader, sleeper = lab.plug(switch), lab.plug(switch), lab.plug(switch)
     got = 0
-    for number in range(5000):
+    for number in range(4800):
         sender.send(vde.frame(vde.BROADCAST, vde.mac(1), number.to_bytes(4, "big"), size=1000))
         if number % 16 == 15:
             while got <= number:
                 assert int.from_bytes(reader.recv()[14:18], "big") == got
                 got += 1
-    assert got == 5000
+    assert got == 4800
     switch.settle()
     waiting = sleeper.recv_now()
     assert [int.from_bytes(frame[14:18], "big") for frame in waiting[:50]] == list(range(50))
-    assert len(waiting) < 5000
+    assert len(waiting) < 4800
     sender.send(vde.frame(vde.BROADCAST, vde.mac(1), b"last", size=1000))
     vde.wait_until(lambda: any(frame[14:18] == b"last" for frame in sleeper.recv_now()))
 

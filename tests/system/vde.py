@@ -321,6 +321,10 @@ class Lab:
         self._adopted.add(pid)
         return pid
 
+    def keep_tap(self, interface):
+        """A persistent interface outside any namespace: removed at the end."""
+        self._taps.append(interface)
+
     # -- taking things back
 
     def end_adopted(self, pid, number=signal.SIGTERM, deadline=DEADLINE):
