@@ -57,7 +57,7 @@ static struct cli make_cli(int max_words, bool stop)
 			     .max_words = max_words, .stop_at_word = stop };
 }
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 32 };
 
 /* Splits at blanks; '' is an empty word. */
 static int split(char *line, char **argv)
