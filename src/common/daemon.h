@@ -29,6 +29,7 @@ void daemon_ready(struct daemon *daemon);
 struct pidfile {
 	char *path;                     /* absolute; NULL: none */
 	int fd;                         /* held open, locked */
+	long id;                        /* what was written */
 };
 
 /*
@@ -36,7 +37,9 @@ struct pidfile {
  * Returns 0 or an errno value, already logged. path NULL: nothing to do.
  */
 int pidfile_create(struct pidfile *pidfile, const char *path, struct log *log);
-/* Removes the file if, and only if, it is still the one that this process wrote. */
+/* Likewise with "-PGRP\n", what kill takes for the whole process group. */
+int pidfile_create_group(struct pidfile *pidfile, const char *path, struct log *log);
+/* Removes the file if, and only if, it is still the one that was written. Also after a fork, in the process that is left to do it. */
 void pidfile_remove(struct pidfile *pidfile);
 
 #endif

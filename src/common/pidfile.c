@@ -155,10 +155,10 @@ static int check_replaceable(int fd, const char *path, struct log *log)
 	return EEXIST;
 }
 
-static int write_pid(int fd)
+static int write_id(int fd, long id)
 {
 	char text[32];
-	int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	int length = snprintf(text, sizeof(text), "%ld\n", id);
 
 	if (ftruncate(fd, 0) < 0)
 		return errno;
@@ -170,11 +170,11 @@ static int write_pid(int fd)
 	return 0;
 }
 
-int pidfile_create(struct pidfile *pidfile, const char *path, struct log *log)
+static int create(struct pidfile *pidfile, const char *path, long id, struct log *log)
 {
 	int error, fd = -1;
 
-	*pidfile = (struct pidfile){ .fd = -1 };
+	*pidfile = (struct pidfile){ .fd = -1, .id = id };
 	if (!path)
 		return 0;
 	pidfile->path = absolute_path(path);
@@ -184,7 +184,7 @@ int pidfile_create(struct pidfile *pidfile, const char *path, struct log *log)
 	if (!error)
 		error = check_replaceable(fd, pidfile->path, log);
 	if (!error) {
-		error = write_pid(fd);
+		error = write_id(fd, id);
 		if (error)
 			refuse(log, path, error, strerror(error));
 	}
@@ -199,6 +199,16 @@ int pidfile_create(struct pidfile *pidfile, const char *path, struct log *log)
 	return 0;
 }
 
+int pidfile_create(struct pidfile *pidfile, const char *path, struct log *log)
+{
+	return create(pidfile, path, (long)getpid(), log);
+}
+
+int pidfile_create_group(struct pidfile *pidfile, const char *path, struct log *log)
+{
+	return create(pidfile, path, -(long)getpgrp(), log);
+}
+
 void pidfile_remove(struct pidfile *pidfile)
 {
 	char text[32], ours[32];
@@ -208,7 +218,7 @@ void pidfile_remove(struct pidfile *pidfile)
 		return;
 	length = pread(pidfile->fd, text, sizeof(text) - 1, 0);
 	text[length > 0 ? length : 0] = '\0';
-	snprintf(ours, sizeof(ours), "%ld\n", (long)getpid());
+	snprintf(ours, sizeof(ours), "%ld\n", pidfile->id);
 	if (strcmp(text, ours) == 0 && is_same_file(pidfile->fd, pidfile->path))
 		unlink(pidfile->path);
 	close(pidfile->fd);
