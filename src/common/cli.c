@@ -107,9 +107,10 @@ static void bad_value(const struct cli *cli, const struct cli_option *row, const
 	cli_usage_error(cli, "%s: %s", shown_name(row, name), text);
 }
 
-static void list_add(struct cli_list *list, const char *item)
+static void list_add(struct cli_list *list, const char *text, size_t length)
 {
 	const char **items = realloc(list->item, (list->count + 2) * sizeof(*items));
+	char *item = strndup(text, length);
 
 	if (!items || !item) {
 		fputs("out of memory\n", stderr);
@@ -120,16 +121,24 @@ static void list_add(struct cli_list *list, const char *item)
 	list->item[list->count] = NULL;
 }
 
+void cli_list_free(struct cli_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free((char *)(uintptr_t)list->item[i]);
+	free(list->item);
+	*list = (struct cli_list){ .item = NULL };
+}
+
 /* "a,b" is two items, "" is one empty item; empty parts beside others are nothing. */
 static void list_add_parts(struct cli_list *list, const char *text)
 {
 	if (!*text)
-		list_add(list, text);
+		list_add(list, text, 0);
 	while (*text) {
 		size_t length = strcspn(text, ",");
 
 		if (length)
-			list_add(list, strndup(text, length));
+			list_add(list, text, length);
 		text += length + (text[length] == ',');
 	}
 }
@@ -215,7 +224,7 @@ static void store(const struct cli *cli, const struct cli_option *row, void *opt
 	case CLI_FLAG: *(bool *)member = true; break;
 	case CLI_COUNT: ++*(unsigned *)member; break;
 	case CLI_STRING: *(const char **)member = value ? value : ""; break;
-	case CLI_LIST: list_add(member, value ? value : ""); break;
+	case CLI_LIST: list_add(member, value ? value : "", value ? strlen(value) : 0); break;
 	case CLI_COMMA_LIST: list_add_parts(member, value ? value : ""); break;
 	case CLI_UINT: store_uint(cli, row, member, value); break;
 	case CLI_DOUBLE: store_double(cli, row, member, value); break;

@@ -33,6 +33,7 @@ enum cli_kind {
 	CLI_IGNORE,             /* accepted for old scripts, no effect */
 };
 
+/* Owns its items: cli_list_free at the end. */
 struct cli_list {
 	const char **item;      /* NULL terminated once not empty */
 	size_t count;
@@ -72,5 +73,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, void *options);
 void cli_usage_error(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 
 void cli_print_usage(const struct cli *cli);
+
+/* Frees the items and empties the list. */
+void cli_list_free(struct cli_list *list);
 
 #endif

@@ -341,7 +341,7 @@ static void close_all(struct program *program)
 	mgmt_destroy(mgmt);
 	pidfile_remove(&program->pidfile);
 	loop_destroy(program->loop);
-	free(program->options.taps.item);
+	cli_list_free(&program->options.taps);
 }
 
 /* Who asked for an interrupt shall see that it was one. */

@@ -228,7 +228,7 @@ def test_data_sockets_need_their_room_too(lab):
     for length in range(96, 108):
         directory = lab.path("d").ljust(length, "x")
         program = lab.start("vde_switch", "-s", directory)
-        if vde.wait_until(lambda: program.status is not None or (os.path.exists(directory + "/ctl") and "made")) == "made":
+        if vde.wait_until(lambda: program.status is not None or (vde.answers(_short(lab, directory) + "/ctl") and "made")) == "made":
             try:
                 plug = lab.plug(_short(lab, directory))
                 assert os.path.basename(plug.switch_path).startswith("001.")

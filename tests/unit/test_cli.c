@@ -86,11 +86,8 @@ static void done(struct options *options, char **argv)
 {
 	char *first = argv[0];
 
-	free(options->taps.item);
-	for (size_t i = 0; i < options->parts.count; i++)
-		if (options->parts.item[i][0])
-			free((void *)(uintptr_t)options->parts.item[i]);
-	free(options->parts.item);
+	cli_list_free(&options->taps);
+	cli_list_free(&options->parts);
 	test_free(first);
 }
 
