@@ -54,17 +54,27 @@ void reply_append(struct reply *reply, const char *text, size_t length)
 
 void reply_printf(struct reply *reply, const char *format, ...)
 {
+	size_t room = reply->size - reply->length;
 	va_list arguments;
 	int length;
 
-	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
-	va_end(arguments);
-	if (length < 0 || !reply_reserve(reply, (size_t)length))
+	if (reply->truncated)
 		return;
 	va_start(arguments, format);
-	vsnprintf(reply->text + reply->length, (size_t)length + 1, format, arguments);
+	length = vsnprintf(room ? reply->text + reply->length : NULL, room, format, arguments);
 	va_end(arguments);
+	if (length < 0)
+		return;
+	if ((size_t)length >= room) {
+		if (!reply_reserve(reply, (size_t)length)) {
+			if (room)
+				reply->text[reply->length] = '\0';
+			return;
+		}
+		va_start(arguments, format);
+		vsnprintf(reply->text + reply->length, (size_t)length + 1, format, arguments);
+		va_end(arguments);
+	}
 	reply->length += (size_t)length;
 }
 
