@@ -70,18 +70,16 @@ static void append_block_head(struct reply *out)
 /* The lines of a block; one that would end it gets a second dot, a missing last newline is added. */
 static void append_data(struct reply *out, const struct reply *data)
 {
-	const char *line = data->text;
-	const char *end = line + data->length;
-
-	while (line < end) {
-		const char *newline = memchr(line, '\n', (size_t)(end - line));
-		size_t length = newline ? (size_t)(newline - line) : (size_t)(end - line);
+	for (size_t at = 0; at < data->length; ) {
+		const char *line = data->text + at;
+		const char *newline = memchr(line, '\n', data->length - at);
+		size_t length = newline ? (size_t)(newline - line) : data->length - at;
 
 		if (length == 1 && *line == '.')
 			reply_append(out, ".", 1);
 		reply_append(out, line, length);
 		reply_append(out, "\n", 1);
-		line += length + 1;
+		at += length + 1;
 	}
 }
 
