@@ -2,8 +2,8 @@
 /*
  * The management language: tables of commands, and the answers they write.
  *
- * A row is a path ("port/create"), its syntax and help as `help` prints them, how many words it takes, and the function.
- * An answer is zero or more data lines and a code:
+ * A row is a path ("port/create"), its syntax and help as `help` prints them, how many words it takes, and the
+ * function. An answer is zero or more data lines and a code:
  *
  *      0000 DATA END WITH '.'      only for rows with COMMAND_DATA, then the lines, then "."
  *      1000 Success                or 1NNN and the text of errno value NNN
@@ -40,8 +40,8 @@ struct reply {
 void reply_init(struct reply *reply);
 void reply_free(struct reply *reply);
 /*
- * Appends text. A line that is only "." never reaches the reader as such: its dot is doubled when the answer is put together. Text given by
- * a peer must be escaped by the caller with log_escape.
+ * Appends text. A line that is only "." never reaches the reader as such: its dot is doubled when the answer is put
+ * together. Text given by a peer must be escaped by the caller with log_escape.
  */
 void reply_printf(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_append(struct reply *reply, const char *text, size_t length);
@@ -49,12 +49,13 @@ void reply_append(struct reply *reply, const char *text, size_t length);
 void reply_expand(struct reply *reply, const char *format, const char *const *argument, unsigned count);
 
 enum command_flags {
-	COMMAND_DATA = 1,               /* always answers with a data block, even an empty one; others only when they wrote something */
+	COMMAND_DATA = 1,               /* always answers with a data block; others only when they wrote something */
 	COMMAND_HIDDEN = 2,             /* understood, not listed by help (an old second name) */
 	COMMAND_RAW = 4,                /* one argument: the text as it is; words are not split or counted */
 	/*
-	 * Stands for a command of the management server (help, logout, shutdown, load), run == NULL: says where it is listed and with which
-	 * help. Those that no table lists are understood all the same. On "load", COMMAND_DATA puts its echo in a data block.
+	 * Stands for a command of the management server (help, logout, shutdown, load), run == NULL: says where it is
+	 * listed and with which help. Those that no table lists are understood all the same. On "load", COMMAND_DATA
+	 * puts its echo in a data block.
 	 */
 	COMMAND_BUILTIN = 8,
 };
@@ -84,8 +85,9 @@ struct command_set {
 const struct command *command_find(const struct command_set *set, const char *path);
 
 /*
- * Takes a line apart: returns the path (up to the first blank; empty for an empty line or a comment) and fills args, both pointing into
- * `line` and `copy`, which are changed. copy: as large as line. args->count may exceed COMMAND_MAX_WORDS; only so many are stored.
+ * Takes a line apart: returns the path (up to the first blank; empty for an empty line or a comment) and fills args,
+ * both pointing into `line` and `copy`, which are changed. copy: as large as line. args->count may exceed
+ * COMMAND_MAX_WORDS; only so many are stored.
  */
 const char *command_split(char *line, char *copy, struct args *args);
 

@@ -33,13 +33,16 @@ struct pidfile {
 };
 
 /*
- * Writes "PID\n" to path. A file whose process is dead is replaced; a live one is refused: EEXIST after a message on `log`.
- * Returns 0 or an errno value, already logged. path NULL: nothing to do.
+ * Writes "PID\n" to path. A file whose process is dead is replaced; a live one is refused: EEXIST after a message on
+ * `log`. Returns 0 or an errno value, already logged. path NULL: nothing to do.
  */
 int pidfile_create(struct pidfile *pidfile, const char *path, struct log *log);
 /* Likewise with "-PGRP\n", what kill takes for the whole process group. */
 int pidfile_create_group(struct pidfile *pidfile, const char *path, struct log *log);
-/* Removes the file if, and only if, it is still the one that was written. Also after a fork, in the process that is left to do it. */
+/*
+ * Removes the file if, and only if, it is still the one that was written. Also after a fork, in the process that is
+ * left to do it.
+ */
 void pidfile_remove(struct pidfile *pidfile);
 
 #endif

@@ -60,8 +60,8 @@ char *log_escape(char *out, unsigned long size, const char *text, unsigned long 
 }
 
 /*
- * The last guard before the reader: control characters become '?'. Bytes above 127 stay, they may be a file name in UTF-8; what
- * comes from a peer has gone through log_escape before.
+ * The last guard before the reader: control characters become '?'. Bytes above 127 stay, they may be a file name in
+ * UTF-8; what comes from a peer has gone through log_escape before.
  */
 static void replace_controls(char *text)
 {

@@ -2,13 +2,13 @@
 /*
  * Theory of operation
  *
- * A turn: wait (loop_backend.h) for at most LOOP_BATCH events or the earliest timer; then call signals, descriptors, timers, in this
- * order. What was fetched stands in `ready`; a descriptor knows its place there, so that removing it also removes its event, and its
- * memory is never looked at again.
+ * A turn: wait (loop_backend.h) for at most LOOP_BATCH events or the earliest timer; then call signals, descriptors,
+ * timers, in this order. What was fetched stands in `ready`; a descriptor knows its place there, so that removing it
+ * also removes its event, and its memory is never looked at again.
  *
- * Timers stand in a binary heap ordered by deadline, equal ones in the order they were set. The heap's memory is taken when a timer is
- * added, so setting one cannot fail. A timer that is set by a callback of this turn waits for the next turn even if its time
- * has come: a timer that sets itself to "now" does not starve the descriptors.
+ * Timers stand in a binary heap ordered by deadline, equal ones in the order they were set. The heap's memory is
+ * taken when a timer is added, so setting one cannot fail. A timer that is set by a callback of this turn waits for
+ * the next turn even if its time has come: a timer that sets itself to "now" does not starve the descriptors.
  *
  * Regular files cannot be waited for; they are ready in each turn, which then does not sleep.
  */
@@ -138,7 +138,9 @@ struct loop_io *loop_add_io(struct loop *loop, int fd, unsigned events, loop_io_
 
 	if (!io)
 		return NULL;
-	*io = (struct loop_io){ .loop = loop, .fd = fd, .events = events, .call = call, .owner = owner, .ready_slot = -1 };
+	*io = (struct loop_io){
+		.loop = loop, .fd = fd, .events = events, .call = call, .owner = owner, .ready_slot = -1,
+	};
 	error = loop_backend_add(loop->backend, io);
 	if (error && error != EPERM) {
 		free(io);

@@ -36,7 +36,10 @@ void loop_destroy(struct loop *loop);
 /* Calls back until loop_stop; returns the status given there, or -1 with errno when waiting itself fails. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop, int status);
-/* One turn: waits at most timeout_ns (negative: until something happens), calls back, returns. For tests and embedding. */
+/*
+ * One turn: waits at most timeout_ns (negative: until something happens), calls back, returns. For tests and
+ * embedding.
+ */
 int loop_turn(struct loop *loop, int64_t timeout_ns);
 
 /* The clock; and the clock as read at the start of this turn, which costs nothing. */
@@ -56,8 +59,8 @@ bool loop_timer_running(const struct loop_timer *timer);
 void loop_remove_timer(struct loop_timer *timer);       /* NULL is accepted */
 
 /*
- * A signal becomes an event. It is blocked in the process from here on; a child must call loop_unblock_signals before exec.
- * call == NULL: the signal is ignored.
+ * A signal becomes an event. It is blocked in the process from here on; a child must call loop_unblock_signals before
+ * exec. call == NULL: the signal is ignored.
  */
 int loop_add_signal(struct loop *loop, int signal_number, loop_signal_callback *call, void *owner);
 void loop_unblock_signals(void);

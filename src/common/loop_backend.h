@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What loop.c asks of the system: to wait for descriptors, signals and a deadline. One file per manner of waiting (loop_epoll.c,
- * loop_poll.c); configure chooses.
+ * What loop.c asks of the system: to wait for descriptors, signals and a deadline. One file per manner of waiting
+ * (loop_epoll.c, loop_poll.c); configure chooses.
  */
 #ifndef VDE_LOOP_BACKEND_H
 #define VDE_LOOP_BACKEND_H
@@ -46,8 +46,8 @@ int loop_backend_add_signal(struct loop_backend *backend, int signal_number);
 int loop_backend_next_signal(struct loop_backend *backend);
 
 /*
- * Waits until an event, a signal or deadline_ns (CLOCK_MONOTONIC; 0: does not wait; LOOP_NEVER). Fills at most `max` entries (at most
- * LOOP_BATCH). Returns their number, or -1 with errno. *signals: signals may be there to take.
+ * Waits until an event, a signal or deadline_ns (CLOCK_MONOTONIC; 0: does not wait; LOOP_NEVER). Fills at most `max`
+ * entries (at most LOOP_BATCH). Returns their number, or -1 with errno. *signals: signals may be there to take.
  */
 int loop_backend_wait(struct loop_backend *backend, uint64_t deadline_ns, struct loop_ready *ready, int max,
 		      bool *signals);

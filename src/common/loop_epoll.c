@@ -2,8 +2,9 @@
 /*
  * Waiting on Linux: epoll, a signalfd, and a timerfd for deadlines in nanoseconds.
  *
- * The timerfd is armed lazily: one that is armed for an earlier moment than asked stays as it is and costs a wake-up for nothing, which
- * is cheaper than a system call each time the next deadline moves away. It is edge triggered, so it is never read.
+ * The timerfd is armed lazily: one that is armed for an earlier moment than asked stays as it is and costs a wake-up
+ * for nothing, which is cheaper than a system call each time the next deadline moves away. It is edge triggered, so
+ * it is never read.
  */
 #include "common/loop_backend.h"
 
@@ -124,7 +125,8 @@ int loop_backend_next_signal(struct loop_backend *backend)
 static void arm_timer(struct loop_backend *backend, uint64_t deadline_ns, uint64_t now_ns)
 {
 	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(deadline_ns / LOOP_SECOND), .tv_nsec = (long)(deadline_ns % LOOP_SECOND) },
+		.it_value.tv_sec = (time_t)(deadline_ns / LOOP_SECOND),
+		.it_value.tv_nsec = (long)(deadline_ns % LOOP_SECOND),
 	};
 
 	if (backend->armed_ns > now_ns && backend->armed_ns <= deadline_ns)

@@ -2,8 +2,9 @@
 /*
  * Waiting with ppoll, for systems without epoll.
  *
- * Signals stay blocked except while ppoll waits: it lifts the block and sleeps in one step, so none is missed, and the handler has only to
- * note which one came. A handler gets no argument of ours, hence the one array below that is not part of a struct.
+ * Signals stay blocked except while ppoll waits: it lifts the block and sleeps in one step, so none is missed, and
+ * the handler has only to note which one came. A handler gets no argument of ours, hence the one array below that is
+ * not part of a struct.
  */
 #include "common/loop_backend.h"
 

@@ -105,7 +105,8 @@ static void accept_sessions(void *owner, int fd, unsigned events)
 			if (mgmt->session_count >= MGMT_SESSIONS_MAX)
 				turn_away(connection);
 			else if (!mgmt_session_open(mgmt, connection))
-				log_limited(mgmt->log, &mgmt->limit, "cannot open a management session: %s", strerror(errno));
+				log_limited(mgmt->log, &mgmt->limit, "cannot open a management session: %s",
+					    strerror(errno));
 			continue;
 		}
 		if (errno == EAGAIN)

@@ -140,8 +140,9 @@ static int run_shutdown(struct mgmt_run *run, const struct args *args)
 /* ---- scripts ---- */
 
 /*
- * A file that a session names: a regular one (the loop must not wait for a pipe, nor open a device), of bounded size, and when the session
- * belongs to another user than we do, one that this user could read as well: its lines are echoed.
+ * A file that a session names: a regular one (the loop must not wait for a pipe, nor open a device), of bounded size,
+ * and when the session belongs to another user than we do, one that this user could read as well: its lines are
+ * echoed.
  */
 static int check_session_file(const struct mgmt_run *run, const char *path)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of the management server share: mgmt.c (server), mgmt_session.c (bytes of a session), mgmt_execute.c (lines). */
+/*
+ * What the files of the management server share: mgmt.c (server), mgmt_session.c (bytes of a session), mgmt_execute.c
+ * (lines).
+ */
 #ifndef VDE_MGMT_INTERNAL_H
 #define VDE_MGMT_INTERNAL_H
 
@@ -74,8 +77,8 @@ struct mgmt_run {
 
 struct mgmt_run mgmt_run_init(struct mgmt *mgmt, struct mgmt_session *session, struct reply *out);
 /*
- * Runs a line, changing it; length bytes and a NUL. The answer is appended to run->out. Returns 0, an errno value or a COMMAND_END_*; *empty
- * (may be NULL): there was nothing to run, and so no answer.
+ * Runs a line, changing it; length bytes and a NUL. The answer is appended to run->out. Returns 0, an errno value or
+ * a COMMAND_END_*; *empty (may be NULL): there was nothing to run, and so no answer.
  */
 int mgmt_run_line(struct mgmt_run *run, char *line, size_t length, bool *empty);
 /* Whether the first word of this text is exactly a command that can be run. */

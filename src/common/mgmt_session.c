@@ -2,8 +2,9 @@
 /*
  * The bytes of a management session.
  *
- * Nothing here frees a session but its own event functions and the server: what a command does to its session (asynchronous lines, the end) only
- * fills the output and sets marks, which session_step acts on after the command has returned.
+ * Nothing here frees a session but its own event functions and the server: what a command does to its session
+ * (asynchronous lines, the end) only fills the output and sets marks, which session_step acts on after the command
+ * has returned.
  */
 #include "common/mgmt_internal.h"
 
@@ -199,7 +200,10 @@ static void finish_console(struct mgmt_session *session)
 		session->mgmt->config.shutdown(session->mgmt->config.owner);
 }
 
-/* Runs lines until there is none, the session ends, or more output waits than may. A console gets each answer at once. */
+/*
+ * Runs lines until there is none, the session ends, or more output waits than may. A console gets each answer at
+ * once.
+ */
 static void run_lines(struct mgmt_session *session)
 {
 	while (!session->closing && !session->output.truncated) {
@@ -223,7 +227,8 @@ static void session_step(struct mgmt_session *session)
 		return;
 	run_lines(session);
 	if (session->output.truncated) {
-		log_limited(session->mgmt->log, &session->mgmt->limit, "a management session is closed: its answer is too long");
+		log_limited(session->mgmt->log, &session->mgmt->limit,
+			    "a management session is closed: its answer is too long");
 		session->closing = session->output_dead = true;
 		drop_output(session);
 	}
@@ -324,7 +329,8 @@ static struct mgmt_session *session_create(struct mgmt *mgmt, int in, int out, b
 	reply_init(&session->output);
 	session->packet_timer = loop_add_timer(mgmt->loop, packet_was_command, session);
 	if (session->packet_timer)
-		session->in_io = loop_add_io(mgmt->loop, in, LOOP_READ, console ? session_readable : session_ready, session);
+		session->in_io = loop_add_io(mgmt->loop, in, LOOP_READ, console ? session_readable : session_ready,
+					     session);
 	if (!session->in_io) {
 		int error = errno;
 

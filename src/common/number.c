@@ -26,7 +26,8 @@ static int digit_value(char c)
 }
 
 /*
- * Reads digits from *text and moves it behind them. EINVAL: no digit; ERANGE: more than 64 bits (still moved behind all digits).
+ * Reads digits from *text and moves it behind them. EINVAL: no digit; ERANGE: more than 64 bits (still moved behind
+ * all digits).
  */
 static int scan_digits(const char **text, int base, uint64_t *value)
 {
@@ -109,7 +110,10 @@ static const char *skip_decimals(const char *p)
 	return p;
 }
 
-/* True for [+-]DIGITS[.DIGITS][e[+-]DIGITS] with a digit on at least one side of the point: what strtod takes beyond that is refused. */
+/*
+ * True for [+-]DIGITS[.DIGITS][e[+-]DIGITS] with a digit on at least one side of the point: what strtod takes beyond
+ * that is refused.
+ */
 static bool is_decimal_fraction(const char *text)
 {
 	const char *p = text + (*text == '-' || *text == '+');

@@ -2,8 +2,9 @@
 /*
  * A pid file that knows stale from live.
  *
- * The living process holds a lock (flock) on its file, so another of ours sees it at once, whatever the text says. The text
- * decides about files of other programs: a process that is dead, or that is younger than the file, did not write it.
+ * The living process holds a lock (flock) on its file, so another of ours sees it at once, whatever the text says.
+ * The text decides about files of other programs: a process that is dead, or that is younger than the file, did not
+ * write it.
  */
 #include "common/daemon.h"
 
@@ -49,8 +50,8 @@ static bool is_same_file(int fd, const char *path)
 }
 
 /*
- * When process `pid` was started, in seconds of CLOCK_REALTIME; 0: not known. Field 22 of /proc/PID/stat counts ticks since boot; the
- * name in field 2 may hold anything, so counting starts behind its last parenthesis.
+ * When process `pid` was started, in seconds of CLOCK_REALTIME; 0: not known. Field 22 of /proc/PID/stat counts ticks
+ * since boot; the name in field 2 may hold anything, so counting starts behind its last parenthesis.
  */
 static double process_start(pid_t pid)
 {
@@ -87,6 +88,7 @@ static pid_t living_writer(int fd)
 {
 	char text[PIDFILE_TEXT_MAX + 1];
 	struct stat status;
+	bool group;
 	unsigned pid;
 	ssize_t length = pread(fd, text, PIDFILE_TEXT_MAX, 0);
 
@@ -94,9 +96,12 @@ static pid_t living_writer(int fd)
 		return 0;
 	text[length] = '\0';
 	text[strcspn(text, " \t\r\n")] = '\0';
-	if (number_uint(text, 1, INT_MAX, &pid) != 0 || (pid_t)pid == getpid())
+	group = text[0] == '-';         /* a process group; -1 would be everybody */
+	if (number_uint(text + group, group ? 2 : 1, INT_MAX, &pid) != 0)
 		return 0;
-	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+	if ((pid_t)pid == (group ? getpgrp() : getpid()))
+		return 0;
+	if (kill(group ? -(pid_t)pid : (pid_t)pid, 0) < 0 && errno == ESRCH)
 		return 0;
 	/* A second's grace for the clocks' coarseness: in doubt it is alive. */
 	if (process_start((pid_t)pid) > (double)status.st_mtime + 2)
@@ -164,7 +169,10 @@ static int write_id(int fd, long id)
 		return errno;
 	if (pwrite(fd, text, (size_t)length, 0) != length)
 		return errno ? errno : EIO;
-	/* Whatever the umask: others may see who is running. The owner of an old file may be somebody else: then it stays as it is. */
+	/*
+	 * Whatever the umask: others may see who is running. The owner of an old file may be somebody else: then it
+	 * stays as it is.
+	 */
 	if (fchmod(fd, 0644) < 0)
 		return 0;
 	return 0;

@@ -8,9 +8,10 @@
 enum { TAP_NAME_SIZE = 16 };
 
 /*
- * Opens tap `name` (at most 15 characters; empty: the system chooses) without packet information header, non-blocking and CLOEXEC. The name in
- * use is written to `actual` (TAP_NAME_SIZE bytes, may be NULL). Returns the descriptor, or -1 with errno: ENAMETOOLONG, EBUSY (in use),
- * EPERM (neither CAP_NET_ADMIN nor a tap prepared for this user), ENOSYS (no taps in this build).
+ * Opens tap `name` (at most 15 characters; empty: the system chooses) without packet information header, non-blocking
+ * and CLOEXEC. The name in use is written to `actual` (TAP_NAME_SIZE bytes, may be NULL). Returns the descriptor, or
+ * -1 with errno: ENAMETOOLONG, EBUSY (in use), EPERM (neither CAP_NET_ADMIN nor a tap prepared for this user), ENOSYS
+ * (no taps in this build).
  */
 int tap_open(const char *name, char *actual);
 

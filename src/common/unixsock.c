@@ -40,7 +40,10 @@ static int close_with_errno(int fd, int error)
 	return -1;
 }
 
-/* What a connect to `path` says: 0 somebody answers, ECONNREFUSED nobody does, ENOENT nothing there, or why one cannot tell. */
+/*
+ * What a connect to `path` says: 0 somebody answers, ECONNREFUSED nobody does, ENOENT nothing there, or why one
+ * cannot tell.
+ */
 static int probe(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -65,8 +68,9 @@ bool unixsock_is_live(const char *path)
 }
 
 /*
- * Two programs that start at once on the same stale socket must not remove each other's new one: who looks, removes and binds holds
- * a lock on the directory. Best effort: without it (unreadable directory, or held for too long by a stranger) life goes on.
+ * Two programs that start at once on the same stale socket must not remove each other's new one: who looks, removes
+ * and binds holds a lock on the directory. Best effort: without it (unreadable directory, or held for too long by a
+ * stranger) life goes on.
  */
 static int lock_directory(const char *path)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Unix domain sockets by path: bounded names, stale ones recognised, peer credentials. Descriptors are CLOEXEC and non-blocking. */
+/*
+ * Unix domain sockets by path: bounded names, stale ones recognised, peer credentials. Descriptors are CLOEXEC and
+ * non-blocking.
+ */
 #ifndef VDE_UNIXSOCK_H
 #define VDE_UNIXSOCK_H
 
@@ -13,13 +16,16 @@ struct unixsock_owner {
 	gid_t group;                    /* (gid_t)-1: left as it is */
 };
 
-/* Fills address with path. ENAMETOOLONG when it does not fit (107 bytes), EINVAL when it is empty. Returns 0 or an errno value. */
+/*
+ * Fills address with path. ENAMETOOLONG when it does not fit (107 bytes), EINVAL when it is empty. Returns 0 or an
+ * errno value.
+ */
 int unixsock_address(struct sockaddr_un *address, const char *path);
 
 /*
- * A listening stream socket at path. A socket there that nobody answers is replaced; one that is answered gives EADDRINUSE; anything else
- * at that path (a regular file, a directory) is left alone and gives EEXIST. Mode and group are set before anybody can connect.
- * Returns the descriptor, or -1 with errno.
+ * A listening stream socket at path. A socket there that nobody answers is replaced; one that is answered gives
+ * EADDRINUSE; anything else at that path (a regular file, a directory) is left alone and gives EEXIST. Mode and group
+ * are set before anybody can connect. Returns the descriptor, or -1 with errno.
  */
 int unixsock_listen(const char *path, const struct unixsock_owner *owner);
 
@@ -33,7 +39,8 @@ bool unixsock_is_live(const char *path);
 int unixsock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid);
 
 /*
- * The supplementary groups of the process at the other end, at most `max`. Returns how many; 0 also where the system does not tell.
+ * The supplementary groups of the process at the other end, at most `max`. Returns how many; 0 also where the system
+ * does not tell.
  */
 unsigned unixsock_peer_groups(int fd, gid_t *groups, unsigned max);
 

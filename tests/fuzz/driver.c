@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs a fuzz target without libFuzzer: each seed of a directory (argv[1]) as it is, then changed copies of the seeds, always the same
- * ones, until there were 2000 for each or the time is over. A crash is the failure; argv[1] may also be one file, to look at it again.
+ * Runs a fuzz target without libFuzzer: each seed of a directory (argv[1]) as it is, then changed copies of the
+ * seeds, always the same ones, until there were 2000 for each or the time is over. A crash is the failure; argv[1]
+ * may also be one file, to look at it again.
  */
 #include "fuzz.h"
 

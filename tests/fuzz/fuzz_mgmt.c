@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A management session that is sent anything, in pieces of any size: a byte 0xff in the input ends a piece, the byte before is part of it. Each
- * answer that comes back is a code line or a data block with its end.
+ * A management session that is sent anything, in pieces of any size: a byte 0xff in the input ends a piece, the byte
+ * before is part of it. Each answer that comes back is a code line or a data block with its end.
  */
 #include "common/mgmt_internal.h"
 

@@ -154,7 +154,10 @@ static void test_timers_removed_in_callback(void **state)
 	assert_int_equal(bench->calls, 1);
 }
 
-/* A nanosecond deadline is not rounded to milliseconds: 100 steps of 100 us end well before 100 steps of 1 ms would at best. */
+/*
+ * A nanosecond deadline is not rounded to milliseconds: 100 steps of 100 us end well before 100 steps of 1 ms would
+ * at best.
+ */
 static void test_fine_deadlines(void **state)
 {
 	struct bench *bench = *state;
