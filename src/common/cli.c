@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Parsing is getopt_long_only's; this file makes its tables from ours, turns text into values, and says what is wrong
- * in one manner for all programs.
+ * Parsing is getopt_long_only's; this file makes its tables from ours, turns text into values, and says what is wrong in
+ * one manner for all programs.
  *
- * A long option's `val` is LONG_BASE plus the index of its row, so that the several names of a row count as one when
- * a prefix fits them all. A letter's is the letter.
+ * A long option's `val` is LONG_BASE plus the index of its row, so that the several names of a row count as one when a prefix
+ * fits them all. A letter's is the letter.
  */
 #include "common/cli.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line. One row per option serves parsing (getopt_long_only: one dash or two, '=' or a blank, unambiguous
- * prefixes, options after words) and the usage text.
+ * The command line. One row per option serves parsing (getopt_long_only: one dash or two, '=' or a blank,
+ * unambiguous prefixes, options after words) and the usage text.
  *
- * A row names a member of the program's options struct; the parser stores there. Wrong text is a usage error: one
- * line on stderr that names the option, the value and what is allowed, exit status 2.
+ * A row names a member of the program's options struct; the parser stores there. Wrong text is a usage error: one line on
+ * stderr that names the option, the value and what is allowed, exit status 2.
  */
 #ifndef VDE_CLI_H
 #define VDE_CLI_H
@@ -64,8 +64,8 @@ struct cli {
 };
 
 /*
- * Fills `options`. Returns the index of the first word in argv, the words having been moved behind the options. Exits
- * by itself: 2 on a usage error, 0 after help or version.
+ * Fills `options`. Returns the index of the first word in argv, the words having been moved behind the options. Exits by itself:
+ * 2 on a usage error, 0 after help or version.
  */
 int cli_parse(struct cli *cli, int argc, char **argv, void *options);
 
