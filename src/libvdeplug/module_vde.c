@@ -24,7 +24,6 @@ enum {
 	PORT_ZERO = -1,                 /* as in struct vde_open_args */
 	DEFAULT_MODE = 0700,
 	DATA_NAMES_MAX = 100000,        /* of one process, each NUMBER of .PID-NUMBER */
-	SEND_BUFFER = 1 << 20,          /* bytes that may wait in the system; it may grant less */
 };
 
 /* Where a switch is looked for when no directory is named. */
@@ -217,14 +216,17 @@ static int set_owner(struct handshake *hs, mode_t mode)
 	return 0;
 }
 
+/*
+ * The send buffer stays as the system makes it: a larger one was measured, and only lets bursts grow until the
+ * switch has to drop them further on.
+ */
 static int open_data_socket(struct handshake *hs)
 {
-	int error, size = SEND_BUFFER;
+	int error;
 
 	hs->data_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (hs->data_fd < 0)
 		return errno;
-	setsockopt(hs->data_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	fchmod(hs->data_fd, hs->wish->mode);    /* where the system lets it: the name never has wider permissions */
 	error = bind_anywhere(hs);
 	return error != 0 ? error : set_owner(hs, hs->wish->mode);

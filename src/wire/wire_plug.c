@@ -13,7 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SETTLE_STEP_MS = 1 };
+enum {
+	SETTLE_STEP_MS = 1,
+	PLUG_SMALL_BATCH = 8,           /* asking for many costs even when few are there */
+};
 
 struct wire_plug {
 	struct wire wire;
@@ -21,6 +24,7 @@ struct wire_plug {
 	struct loop_io *control_io;
 	bool waits_for_room;            /* writability of the descriptor means something */
 	bool gone;                      /* the control descriptor has reached its end */
+	unsigned batch;                 /* frames asked for at once: more while more come */
 	uint8_t *slots;
 };
 
@@ -61,9 +65,9 @@ static void plug_receive(struct wire *wire)
 	unsigned count = 0;
 	int n;
 
-	for (unsigned i = 0; i < WIRE_BATCH; i++)
+	for (unsigned i = 0; i < plug->batch; i++)
 		batch[i] = (struct vde_frame){wire_slot(plug->slots, i), WIRE_SLOT_SIZE, 0};
-	n = vde_recv_batch(plug->conn, batch, WIRE_BATCH, 0);
+	n = vde_recv_batch(plug->conn, batch, plug->batch, 0);
 	wire->pending = plug->gone;     /* until nothing more comes */
 	if (n < 0) {
 		receive_failed(plug, errno);
@@ -73,6 +77,7 @@ static void plug_receive(struct wire *wire)
 		wire_end(wire, 0);
 		return;
 	}
+	plug->batch = (unsigned)n >= plug->batch ? WIRE_BATCH : PLUG_SMALL_BATCH;
 	for (int i = 0; i < n; i++) {
 		if (batch[i].length >= ETHERNET_HEADER_SIZE)
 			frames[count++] = (struct frame){.data = batch[i].data, .length = (uint32_t)batch[i].length};
@@ -210,6 +215,7 @@ static int start(struct wire_plug *plug, struct loop *loop, const struct wire_ca
 	if (error != 0)
 		return error;
 	plug->waits_for_room = fstat(fd, &st) == 0 && (S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode));
+	plug->batch = PLUG_SMALL_BATCH;
 	plug->slots = wire_slots_create();
 	if (plug->slots == NULL)
 		return ENOMEM;
