@@ -3,7 +3,8 @@
  * Load for switches: senders and receivers on a control directory, speaking the protocol by hand so that any switch can be measured and
  * no library's cost is in the figures. Prints one line of JSON.
  *
- * One process and one thread does it all, in batches, so that on a machine with two processors the switch has one to itself. What a
+ * One process and one thread does it all, in batches, so that on a machine with two processors the switch has one to itself. With
+ * --processes each plug is a process that sends or receives one frame per call and waits when it must, as virtual machines do. What a
  * receiver gets is counted, not looked at. The processor time of the processes under test is read from the scheduler's own account
  * (/proc/PID/schedstat, nanoseconds).
  *
@@ -19,9 +20,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,7 +42,7 @@ enum {
 struct options {
 	const char *directory, *far_directory;
 	unsigned senders, receivers, size, addresses, rate, milliseconds, idle, round_trips;
-	bool broadcast;
+	bool broadcast, processes;
 	struct cli_list pids;
 };
 
@@ -55,6 +60,12 @@ struct load {
 	uint8_t payload[FRAME_MAX_SIZE];
 	uint64_t sent, delivered, random;
 	unsigned names;
+	struct tally *tally;            /* of --processes: senders, then receivers; shared with the children */
+};
+
+/* On a cache line of its own. */
+struct tally {
+	_Alignas(64) _Atomic uint64_t frames;
 };
 
 static _Noreturn void fail(const char *what)
@@ -283,20 +294,95 @@ static void run_paced(struct load *load, uint64_t begin, uint64_t end)
 	}
 }
 
+/* ---- a process for each plug ---- */
+
+static _Noreturn void be_sender(struct load *load, unsigned sender)
+{
+	load->random += sender;
+	for (;;) {
+		if (load->options.broadcast)
+			memset(load->header[0], 0xff, ETHERNET_ADDRESS_SIZE);
+		else
+			write_address(load->header[0], RECEIVER_ADDRESS + pick(load, sender));
+		write_address(load->header[0] + ETHERNET_ADDRESS_SIZE, SENDER_ADDRESS + sender);
+		if (sendmsg(load->sender[sender].data, &load->out[0].msg_hdr, 0) < 0)
+			fail("send");
+		load->tally[sender].frames++;
+	}
+}
+
+static _Noreturn void be_receiver(struct load *load, unsigned receiver)
+{
+	while (recv(load->receiver[receiver].data, load->payload, sizeof(load->payload), 0) >= 0)
+		load->tally[load->options.senders + receiver].frames++;
+	fail("receive");
+}
+
+static uint64_t count_frames(const struct load *load, unsigned from, unsigned count)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = from; i < from + count; i++)
+		sum += load->tally[i].frames;
+	return sum;
+}
+
+static void take_counts(struct load *load)
+{
+	load->sent = count_frames(load, 0, load->options.senders);
+	load->delivered = count_frames(load, load->options.senders, load->options.receivers);
+}
+
+/* Runs until `end`; the children die by the signal that their parent's end, or this function, sends. */
+static void run_processes(struct load *load, uint64_t end)
+{
+	unsigned plugs = load->options.senders + load->options.receivers;
+	pid_t child[2 * PLUGS_MAX];
+
+	load->tally = mmap(NULL, plugs * sizeof(*load->tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (load->tally == MAP_FAILED)
+		fail("memory");
+	for (unsigned i = plugs; i-- > 0;) {    /* receivers first */
+		child[i] = fork();
+		if (child[i] < 0)
+			fail("fork");
+		if (child[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (i < load->options.senders)
+				be_sender(load, i);
+			be_receiver(load, i - load->options.senders);
+		}
+	}
+	for (uint64_t now = now_ns(); now < end; now = now_ns())
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ 0, end - now < 100000000 ? (long)(end - now) : 100000000 }, NULL);
+	take_counts(load);
+	for (unsigned i = 0; i < plugs; i++) {
+		kill(child[i], SIGKILL);
+		waitpid(child[i], NULL, 0);
+	}
+}
+
+static void receive_the_rest(struct load *load)
+{
+	for (uint64_t quiet = now_ns(); now_ns() - quiet < 100000000; rest(load, false, TICK_NS))
+		if (receive_all(load))
+			quiet = now_ns();
+}
+
 static void run_load(struct load *load)
 {
 	uint64_t cpu = cpu_ns(load), begin = now_ns(), end = begin + (uint64_t)load->options.milliseconds * 1000000;
 
-	if (load->options.rate)
+	if (load->options.processes)
+		run_processes(load, end);
+	else if (load->options.rate)
 		run_paced(load, begin, end);
 	else
 		run_full_speed(load, end);
-	uint64_t took = now_ns() - begin;
-	uint64_t in_time = load->delivered;
+	uint64_t took = now_ns() - begin, in_time = load->delivered;
 
-	for (uint64_t quiet = now_ns(); now_ns() - quiet < 100000000; rest(load, false, TICK_NS))
-		if (receive_all(load))
-			quiet = now_ns();
+	if (!load->options.processes)   /* what is under way still counts for the cost of a frame, not for the frames in time */
+		receive_the_rest(load);
 	cpu = cpu_ns(load) - cpu;
 	printf("{\"sent\": %" PRIu64 ", \"delivered\": %" PRIu64 ", \"per_second\": %.0f, \"cpu_ns\": %" PRIu64
 	       ", \"cpu_ns_per_sent\": %.1f, \"cpu_ns_per_delivered\": %.1f}\n",
@@ -358,6 +444,7 @@ static const struct cli_option table[] = {
 	{ 0, "rate", "N", "frames a second of all senders together (default: full speed)", CLI_UINT, OPTION(rate), 1, 100000000, NULL },
 	{ 0, "milliseconds", "N", "how long (default 1000)", CLI_UINT, OPTION(milliseconds), 1, 600000, NULL },
 	{ 0, "broadcast", NULL, "to everybody", CLI_FLAG, OPTION(broadcast), 0, 0, NULL },
+	{ 0, "processes", NULL, "a process for each plug, a call for each frame", CLI_FLAG, OPTION(processes), 0, 0, NULL },
 	{ 0, "idle", "N", "further plugs that do nothing", CLI_UINT, OPTION(idle), 0, PLUGS_MAX, NULL },
 	{ 0, "round-trips", "N", "instead of a stream, one frame to and fro", CLI_UINT, OPTION(round_trips), 1, SAMPLES_MAX, NULL },
 	{ 'p', "pid", "PID", "a process whose processor time is counted (may be repeated)", CLI_LIST, OPTION(pids), 0, 0, NULL },
