@@ -16,6 +16,7 @@
 enum {
 	SEND_BUFFER = 1 << 20,          /* asked of the kernel, which may give less */
 	FEWEST = 4,                     /* messages prepared for at least */
+	SINGLES = 7,                    /* frames taken one by one after a batch of one */
 };
 
 struct endpoint_unix {
@@ -24,45 +25,94 @@ struct endpoint_unix {
 	void (*closed)(void *owner);
 	void *closed_owner;
 	unsigned expected;              /* twice what came last: how many messages are worth preparing for */
+	unsigned singles;               /* frames still to be taken one by one */
 };
 
-static unsigned unix_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+/* One frame by the cheapest call. */
+static unsigned receive_one(struct endpoint *endpoint, struct frame *frame)
 {
-	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
-	struct mmsghdr message[ENDPOINT_BATCH];
-	struct iovec piece[ENDPOINT_BATCH];
+	ssize_t length = recv(endpoint->fd, frame->data, FRAME_MAX_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+
+	if (length > FRAME_MAX_SIZE)
+		endpoint->oversize++;
+	if (length <= 0 || length > FRAME_MAX_SIZE)
+		return 0;
+	frame->length = (uint32_t)length;
+	return 1;
+}
+
+/* Puts the frames that count together; their buffers change places. */
+static unsigned keep_frames(struct endpoint *endpoint, const struct mmsghdr *message, struct frame *frames, unsigned count)
+{
 	unsigned kept = 0;
 
-	if (max > self->expected)
-		max = self->expected;
-	for (unsigned i = 0; i < max; i++) {
-		piece[i] = (struct iovec){ frames[i].data, FRAME_MAX_SIZE };
-		message[i].msg_hdr = (struct msghdr){ .msg_iov = &piece[i], .msg_iovlen = 1 };
-	}
-	int count = recvmmsg(endpoint->fd, message, max, MSG_DONTWAIT, NULL);
-	self->expected = count > 0 ? 2 * (unsigned)count + FEWEST : FEWEST;
-	for (int i = 0; i < count; i++) {
-		if (message[i].msg_hdr.msg_flags & MSG_TRUNC) {
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t *data = frames[i].data;
+
+		if (message[i].msg_hdr.msg_flags & MSG_TRUNC)
 			endpoint->oversize++;
-			continue;
+		else if (message[i].msg_len > 0) {      /* none: an old client's goodbye */
+			frames[i].data = frames[kept].data;
+			frames[kept].data = data;
+			frames[kept++].length = message[i].msg_len;
 		}
-		if (message[i].msg_len == 0)    /* an old client's goodbye */
-			continue;
-		uint8_t *data = frames[i].data; /* buffers change places, so that the kept frames stand together */
-		frames[i].data = frames[kept].data;
-		frames[kept].data = data;
-		frames[kept++].length = message[i].msg_len;
 	}
 	return kept;
 }
 
-/* A send that failed for good must not keep the frames behind it. */
-static unsigned send_some(struct endpoint *endpoint, struct mmsghdr *message, unsigned count)
+static unsigned receive_batch(struct endpoint_unix *self, struct frame *frames, unsigned max)
+{
+	struct mmsghdr message[ENDPOINT_BATCH];
+	struct iovec piece[ENDPOINT_BATCH];
+
+	for (unsigned i = 0; i < max; i++) {
+		piece[i] = (struct iovec){ frames[i].data, FRAME_MAX_SIZE };
+		message[i].msg_hdr = (struct msghdr){ .msg_iov = &piece[i], .msg_iovlen = 1 };
+	}
+	int count = recvmmsg(self->endpoint.fd, message, max, MSG_DONTWAIT, NULL);
+	if (count < 0)
+		count = 0;
+	self->expected = 2 * (unsigned)count + FEWEST;
+	if (count <= 1)
+		self->singles = SINGLES;
+	return keep_frames(&self->endpoint, message, frames, (unsigned)count);
+}
+
+/*
+ * Preparing for a batch costs something even when a single frame is there, as it is on a quiet network: after a batch of one, the next few
+ * frames are taken singly.
+ */
+static unsigned unix_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
+
+	if (self->singles > 0) {
+		self->singles--;
+		return receive_one(endpoint, frames);
+	}
+	return receive_batch(self, frames, max < self->expected ? max : self->expected);
+}
+
+/* One call; how many it sent, or -1. A single frame in one piece, the most frequent of all, goes the shortest way. */
+static int send_once(const struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	struct mmsghdr message[ENDPOINT_BATCH];
+
+	if (count == 1 && frames->pieces == 1)
+		return send(endpoint->fd, frames->piece->iov_base, frames->length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 1;
+	for (unsigned i = 0; i < count; i++)
+		message[i].msg_hdr = (struct msghdr){ .msg_iov = (struct iovec *)(uintptr_t)frames[i].piece,
+						      .msg_iovlen = frames[i].pieces };
+	return sendmmsg(endpoint->fd, message, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A frame that is refused for good must not keep those behind it. */
+static unsigned unix_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
 {
 	unsigned done = 0;
 
 	while (done < count) {
-		int sent = sendmmsg(endpoint->fd, message + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int sent = send_once(endpoint, frames + done, count - done);
 
 		if (sent > 0) {
 			done += (unsigned)sent;
@@ -74,16 +124,6 @@ static unsigned send_some(struct endpoint *endpoint, struct mmsghdr *message, un
 		}
 	}
 	return done;
-}
-
-static unsigned unix_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
-{
-	struct mmsghdr message[ENDPOINT_BATCH];
-
-	for (unsigned i = 0; i < count; i++)
-		message[i].msg_hdr = (struct msghdr){ .msg_iov = (struct iovec *)(uintptr_t)frames[i].piece,
-						      .msg_iovlen = frames[i].pieces };
-	return send_some(endpoint, message, count);
 }
 
 static void unix_close(struct endpoint *endpoint)
