@@ -17,6 +17,10 @@ def switch_load(bench, figure, *args, switch_args=()):
     return measure
 
 
+# At a gentle rate a switch meets frames one by one, and the kernel's share of the work, which no switch can save, is most of it.
+NEVER_WORSE = 1.0
+
+# name, what the generator does, the gentle rate, the limit of processor time when saturated
 SHAPES = [
     ("64 bytes", ["--size", 64], 60000, 0.60),
     ("1500 bytes", ["--size", 1500], 40000, 0.65),
@@ -61,8 +65,9 @@ def cable(bench, *args):
 
 
 def rows(bench):
-    for name, args, rate, limit in SHAPES:
-        yield bench.compare(f"CPU at {rate:,}/s: {name}", switch_load(bench, "cpu_ns_per_sent", "--rate", rate, *args), limit=limit, unit="ns/frame")
+    for name, args, rate, _ in SHAPES:
+        yield bench.compare(f"CPU at {rate:,}/s: {name}", switch_load(bench, "cpu_ns_per_sent", "--rate", rate, *args), limit=NEVER_WORSE,
+                            unit="ns/frame")
     for name, args, _, limit in SHAPES:
         yield bench.compare(f"CPU saturated: {name}", switch_load(bench, "cpu_ns_per_delivered", "--processes", *args), limit=limit, unit="ns/delivered")
     for name, args, _, _ in SHAPES:
