@@ -19,8 +19,11 @@ def group_name():
 
 
 def read_pid(path):
-    with open(path) as text:
-        return int(text.read())
+    def written():
+        with open(path) as text:
+            return text.read()
+
+    return int(vde.wait_until(written, "the pid file's content"))
 
 
 # ---- the users' sequences --------------------------------------------------------------------------------------------
