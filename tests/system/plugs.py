@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the tests of vde_plug and dpipe share: the vdestream framing, a plug driven by its stdio, a control socket that misbehaves."""
+import glob
 import os
 import socket
 import struct
@@ -62,10 +63,10 @@ class StreamPlug:
 
 
 def connected(switch, count):
-    """Waits until the switch (ours or Debian's) counts this many plugs."""
+    """Waits until the switch (ours or Debian's) counts this many plugs, and these know it: they have removed their names."""
     def plugs():
         return sum("-- endpoint ID" in line for line in switch.ask("port/allprint"))
-    vde.wait_until(lambda: plugs() == count, f"{count} plugs on the switch")
+    vde.wait_until(lambda: plugs() == count and not glob.glob(switch.socket + "/.*"), f"{count} plugs on the switch")
 
 
 class Control:
