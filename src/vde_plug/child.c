@@ -12,17 +12,25 @@
 
 enum { PATIENCE_MS = 5000, STEP_MS = 10 };
 
-static void run_command(int in, int out, char **command)
+/* In the background the command's stderr is nobody's, but not before it could be started. */
+static void run_command(int in, int out, char **command, bool background)
 {
+	int messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int null = background ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+	int error;
+
 	loop_unblock_signals();
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
 		_exit(126);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
 	execvp(command[0], command);
-	fprintf(stderr, "vde_plug: %s: %s\n", command[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	error = errno;
+	dprintf(messages, "vde_plug: %s: %s\n", command[0], strerror(error));
+	_exit(error == ENOENT ? 127 : 126);
 }
 
-int child_start(struct child *child, char **command)
+int child_start(struct child *child, char **command, bool background)
 {
 	int to[2], from[2], error = 0;
 
@@ -36,7 +44,7 @@ int child_start(struct child *child, char **command)
 	}
 	child->pid = fork();
 	if (child->pid == 0)
-		run_command(to[0], from[1], command);
+		run_command(to[0], from[1], command, background);
 	if (child->pid < 0) {
 		error = errno;
 		child->pid = 0;

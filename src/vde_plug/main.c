@@ -224,7 +224,7 @@ static bool open_wires(struct cable *cable, char **command)
 	if (two) {
 		cable->near = open_plug(cable, &options->plug[0], &near_callbacks);
 	} else if (command != NULL) {
-		int error = child_start(&cable->child, command);
+		int error = child_start(&cable->child, command, options->daemon);
 
 		if (error != 0)
 			log_error(&cable->log, "cannot start %s: %s", command[0], strerror(error));

@@ -65,7 +65,7 @@ struct child {
 };
 
 /* Returns 0 or an errno value. */
-int child_start(struct child *child, char **command);
+int child_start(struct child *child, char **command, bool background);
 /* Notes the status if it has ended. */
 void child_reap(struct child *child);
 /* Closes the pipes and waits; a child that goes on is sent SIGTERM after a while, and later SIGKILL. */
