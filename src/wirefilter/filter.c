@@ -20,11 +20,18 @@ static void node_free(struct filter_node *node)
 	free(node);
 }
 
+static void rescheduled(struct filter *filter)
+{
+	if (filter->callbacks.rescheduled)
+		filter->callbacks.rescheduled(filter->callbacks.owner);
+}
+
 /* The current node, or a value in it, has become another. */
 static void refresh(struct filter *filter)
 {
 	for (int way = 0; way < WAY_COUNT; way++)
 		impair_set_values(&filter->way[way], filter->node[filter->markov.current]->value[way]);
+	rescheduled(filter);
 }
 
 int filter_init(struct filter *filter, const struct filter_callbacks *callbacks, uint64_t seed)
@@ -166,6 +173,13 @@ int filter_set_preset(struct filter *filter, const struct preset *preset)
 	return error;
 }
 
+void filter_flush(struct filter *filter)
+{
+	for (int way = 0; way < WAY_COUNT; way++)
+		impair_flush(&filter->way[way]);
+	rescheduled(filter);
+}
+
 void filter_set_fifo(struct filter *filter, bool fifo)
 {
 	filter->common.fifo = fifo;
@@ -244,6 +258,7 @@ static void schedule_step(struct filter *filter)
 
 	/* A microsecond at least: faster than any frame, and no endless loop. */
 	filter->markov_next = filter->callbacks.clock() + (period < 1000 ? 1000 : (uint64_t)period);
+	rescheduled(filter);
 }
 
 static void step(struct filter *filter)

@@ -24,6 +24,8 @@ struct filter_callbacks {
 	impair_send *send[WAY_COUNT];   /* frames come out */
 	/* The chain went from one node to another, or stayed; may be NULL. */
 	void (*stepped)(void *owner, unsigned from, unsigned to);
+	/* What filter_deadline says may have changed by something that was set; may be NULL. */
+	void (*rescheduled)(void *owner);
 	void *owner;
 };
 
@@ -56,6 +58,8 @@ int filter_set_text(struct filter *filter, enum impairment which, const char *te
 int filter_set_preset(struct filter *filter, const struct preset *preset);
 /* "[LR|RL] FILE [repeat]", or "off" in place of FILE. *line: the wrong line of the file, or 0. */
 int filter_set_trace(struct filter *filter, const char *text, unsigned *line);
+/* Forgets the frames that wait. */
+void filter_flush(struct filter *filter);
 void filter_set_fifo(struct filter *filter, bool fifo);
 
 int filter_resize(struct filter *filter, unsigned nodes);

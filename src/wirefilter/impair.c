@@ -288,6 +288,7 @@ static void batch_flush(struct impair *impair)
 	for (unsigned i = 0; i < impair->batch_count; i++)
 		free(impair->batch_frame[i]);
 	impair->batch_count = 0;
+	impair->batch_bytes = 0;
 }
 
 /* Flips every bit with the same chance; walks from one flipped bit to the next, the gaps being geometric. */
@@ -340,7 +341,8 @@ static void put_out(struct impair *impair, struct frame frame, struct heap_frame
 	impair->counters.bytes_out += frame.length;
 	impair->batch[impair->batch_count] = frame;
 	impair->batch_frame[impair->batch_count++] = owned;
-	if (impair->batch_count == IMPAIR_BATCH)
+	impair->batch_bytes += frame.length;
+	if (impair->batch_count == IMPAIR_BATCH || impair->batch_bytes >= IMPAIR_BATCH_BYTES)
 		batch_flush(impair);
 }
 
@@ -435,22 +437,24 @@ static void pass(struct impair *impair, const struct frame *frame, uint64_t now)
 		pass_copy(impair, frame, row, now, count == 0);
 }
 
-static void pass_untouched(struct impair *impair, const struct frame *frames, unsigned count)
+static void pass_untouched(struct impair *impair, const struct frame *frames, unsigned count, uint64_t bytes)
 {
 	impair->counters.frames_out += count;
-	for (unsigned i = 0; i < count; i++)
-		impair->counters.bytes_out += frames[i].length;
+	impair->counters.bytes_out += bytes;
 	if (!impair->send(impair->owner, frames, count))
 		impair->blocked = true;
 }
 
 void impair_receive(struct impair *impair, struct frame *frames, unsigned count, uint64_t now)
 {
-	impair->counters.frames_in += count;
+	uint64_t bytes = 0;
+
 	for (unsigned i = 0; i < count; i++)
-		impair->counters.bytes_in += frames[i].length;
-	if (!impair->active && !impair->blocked && !impair_waiting(impair)) {
-		pass_untouched(impair, frames, count);
+		bytes += frames[i].length;
+	impair->counters.frames_in += count;
+	impair->counters.bytes_in += bytes;
+	if (!impair->active && !impair->blocked && !impair_waiting(impair) && bytes < IMPAIR_BATCH_BYTES) {
+		pass_untouched(impair, frames, count, bytes);
 		return;
 	}
 	for (unsigned i = 0; i < count; i++)

@@ -19,6 +19,7 @@
 
 enum {
 	IMPAIR_BATCH = 64,              /* frames handed out at most in one call */
+	IMPAIR_BATCH_BYTES = 256 << 10, /* nor more than so many, and one frame */
 	IMPAIR_COPIES_MAX = 64,         /* of one frame, however high `dup` is */
 	IMPAIR_SIZE_EXTRA = 2,          /* every limit and rate counts a frame as this much longer: the length of a vdestream's header */
 	IMPAIR_BUFFER_DEFAULT = 64 << 20,       /* bytes waiting in one way when chanbufsize says nothing */
@@ -78,6 +79,7 @@ struct impair {
 	struct frame batch[IMPAIR_BATCH];       /* about to be handed out */
 	struct heap_frame *batch_frame[IMPAIR_BATCH];   /* to be freed after that; NULL: not ours */
 	unsigned batch_count;
+	uint64_t batch_bytes;
 
 	impair_send *send;
 	void *owner;

@@ -60,7 +60,7 @@ static bool take_other_way(void *owner, const struct frame *frames, unsigned cou
 static int setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof *bench);
-	const struct filter_callbacks callbacks = { clock_of_bench, { take, take_other_way }, NULL, bench };
+	const struct filter_callbacks callbacks = { clock_of_bench, { take, take_other_way }, NULL, NULL, bench };
 
 	the_bench = bench;
 	bench->out = calloc(OUT_MAX, sizeof *bench->out);
@@ -352,7 +352,7 @@ static void test_far_values_end(void **state)
 {
 	struct bench *bench = *state;
 	const struct { enum impairment which; const char *text; } rows[] = {
-		{ DELAY, "1e18" }, { BANDWIDTH, "1e-300" }, { BANDWIDTH, "0.5" }, { SPEED, "0.001" }, { SPEED, "1e18" },
+		{ DELAY, "1e18" }, { BANDWIDTH, "1e-20" }, { BANDWIDTH, "0.5" }, { SPEED, "0.001" }, { SPEED, "1e18" },
 		{ BANDWIDTH, "0+1" }, { NOISE, "1e18" }, { DELAY, "0+1e18n" }, { BLACKOUT, "1e18 every 1e18" }, { BLACKOUT, "1 every 0" },
 		{ BLACKOUT, "0.0000001 every 0.0000001" }, { LOST_BURST, "1e18" }, { MTU, "1e18" }, { TRUNCATE, "1e18" }, { REORDER, "1e18" },
 	};
@@ -380,7 +380,7 @@ static void check_rate(struct bench *bench, enum impairment which, double rate, 
 	bench->count = 0;
 	snprintf(text, sizeof text, "%.17g", rate);
 	set(bench, which, text);
-	while (bench->now < start + 2ull * SECOND && bench->count < FRAMES && sent < 2 * FRAMES) {
+	while (bench->now < start + 2ull * SECOND && bench->count < 20000) {
 		if (which == SPEED)
 			busy = impair_busy_until(&bench->filter.way[WAY_LR]);
 		run_until(bench, busy > bench->now ? busy : bench->now + (uint64_t)(size / rate / 2 * SECOND));
