@@ -4,9 +4,12 @@
 #include "common/number.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const double millisecond = 1e6;
 
@@ -104,15 +107,36 @@ static int replace(struct trace *trace, struct trace *loaded, int error)
 	return 0;
 }
 
+/* A regular file of bounded size: the program must not wait for a pipe, nor read a device without end. */
+static FILE *open_file(const char *path, int *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+	FILE *file = NULL;
+
+	*error = fd < 0 || fstat(fd, &status) < 0 ? errno : 0;
+	if (!*error && !S_ISREG(status.st_mode))
+		*error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+	if (!*error && status.st_size > TRACE_FILE_MAX)
+		*error = EFBIG;
+	if (!*error) {
+		file = fdopen(fd, "r");
+		*error = file ? 0 : errno;
+	}
+	if (!file && fd >= 0)
+		close(fd);
+	return file;
+}
+
 int trace_load(struct trace *trace, const char *path, bool repeats, uint64_t now, unsigned *line)
 {
 	struct trace loaded = { .repeats = repeats, .start = now };
-	FILE *file = fopen(path, "re");
 	int error;
+	FILE *file = open_file(path, &error);
 
 	*line = 0;
 	if (!file)
-		return errno;
+		return error;
 	error = parse_stream(&loaded, file, line);
 	fclose(file);
 	return replace(trace, &loaded, error);

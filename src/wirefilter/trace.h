@@ -19,6 +19,7 @@
 enum {
 	TRACE_ROWS_MAX = 1000000,
 	TRACE_LINE_MAX = 256,
+	TRACE_FILE_MAX = 64 << 20,
 };
 
 struct trace_row {

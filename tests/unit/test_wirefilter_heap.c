@@ -4,15 +4,10 @@
 #include "wirefilter/markov.h"
 #include "wirefilter/rng.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "unit.h"
+
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static void push(struct heap *heap, uint64_t due, uint32_t id)
 {

@@ -2,16 +2,10 @@
 /* One way through the filter on virtual time and a seeded generator: each impairment against what it promises. */
 #include "wirefilter/filter.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "unit.h"
+
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { FRAMES = 100000, MS = 1000000, SECOND = 1000 * MS, OUT_MAX = 4 * FRAMES };
 
@@ -357,7 +351,7 @@ static void test_far_values_end(void **state)
 		{ BLACKOUT, "0.0000001 every 0.0000001" }, { LOST_BURST, "1e18" }, { MTU, "1e18" }, { TRUNCATE, "1e18" }, { REORDER, "1e18" },
 	};
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		set(bench, rows[i].which, rows[i].text);
 		put_many(bench, 50, 1514, MS);
 		run_until(bench, bench->now + 5ull * SECOND);
@@ -595,7 +589,7 @@ static void test_bad_traces(void **state)
 	unsigned line;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		assert_int_not_equal(trace_parse(&trace, rows[i], strlen(rows[i]), &line), 0);
 		assert_null(trace.row);
 	}
@@ -677,7 +671,7 @@ static void test_bad_texts(void **state)
 	};
 	struct bench *bench = *state;
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		assert_int_not_equal(filter_set_text(&bench->filter, rows[i].which, rows[i].text), 0);
 	assert_false(bench->filter.way[WAY_LR].active);
 }

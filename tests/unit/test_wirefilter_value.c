@@ -2,14 +2,10 @@
 /* What the user writes for a quantity, and what is drawn from it. */
 #include "wirefilter/value.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "unit.h"
+
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 static const double kilo = 1024, mega = 1024 * 1024, giga = 1024.0 * 1024 * 1024;
 
@@ -51,7 +47,7 @@ static void test_good_values(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct value_setting setting;
 		int error = value_parse(rows[i].text, &setting);
 
@@ -75,7 +71,7 @@ static void test_bad_values(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct value_setting setting = { .node = 77 };
 
 		if (!value_parse(rows[i], &setting))
@@ -92,7 +88,7 @@ static void test_printed_values_can_be_read_back(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct value_setting setting, again;
 		char printed[VALUE_TEXT_SIZE];
 
