@@ -63,7 +63,7 @@ static uint32_t size_of(uint32_t length)
 
 static bool is_on(const struct impair *impair, enum impairment which)
 {
-	return value_is_on(&impair->value[which]);
+	return impair->on >> which & 1;
 }
 
 static double sample(struct impair *impair, enum impairment which)
@@ -83,18 +83,19 @@ void impair_init(struct impair *impair, const struct impair_common *common, uint
 
 void impair_free(struct impair *impair)
 {
-	heap_clear(&impair->heap);
 	free(impair->held);
 	impair->held = NULL;
+	heap_clear(&impair->heap);
 	trace_free(&impair->trace);
 }
 
 void impair_set_values(struct impair *impair, const struct value *value)
 {
 	impair->value = value;
-	impair->active = impair->trace.row != NULL;
-	for (int i = 0; i < IMPAIRMENT_COUNT; i++)
-		impair->active |= value_is_on(&value[i]);
+	impair->on = 0;
+	for (unsigned i = 0; i < IMPAIRMENT_COUNT; i++)
+		impair->on |= (uint32_t)value_is_on(&value[i]) << i;
+	impair->active = impair->on || impair->trace.row;
 }
 
 void impair_restart(struct impair *impair, enum impairment changed, uint64_t now)
@@ -142,7 +143,7 @@ static bool exceeds_mtu(struct impair *impair, uint32_t length)
 {
 	const struct value *mtu = &impair->value[MTU];
 
-	if (mtu->base - mtu->variation <= 0)
+	if (!is_on(impair, MTU) || mtu->base - mtu->variation <= 0)
 		return false;
 	return (impair->common->strict_mtu ? length : size_of(length)) > sample(impair, MTU);
 }
@@ -286,7 +287,7 @@ static void batch_flush(struct impair *impair)
 	if (!impair->send(impair->owner, impair->batch, impair->batch_count))
 		impair->blocked = true;
 	for (unsigned i = 0; i < impair->batch_count; i++)
-		free(impair->batch_frame[i]);
+		heap_frame_free(&impair->heap, impair->batch_frame[i]);
 	impair->batch_count = 0;
 	impair->batch_bytes = 0;
 }
@@ -354,12 +355,12 @@ static void queue(struct impair *impair, struct heap_frame *frame, uint64_t due)
 		return;
 	impair->queued_bytes -= size_of(frame->length);
 	impair->counters.dropped[DROP_MEMORY]++;
-	free(frame);
+	heap_frame_free(&impair->heap, frame);
 }
 
 static struct heap_frame *copy(struct impair *impair, const struct frame *frame)
 {
-	struct heap_frame *own = heap_frame_new(frame->data, frame->length);
+	struct heap_frame *own = heap_frame_new(&impair->heap, frame->data, frame->length);
 
 	if (own)
 		impair->queued_bytes += size_of(frame->length);
@@ -394,7 +395,7 @@ static bool hold(struct impair *impair, const struct frame *frame, uint64_t due)
 /* May leave from the buffer it came in: due, nothing before it in the queue, and no other copy needs the bytes as they are. */
 static bool passes_at_once(const struct impair *impair, uint64_t due, uint64_t now, bool last_copy)
 {
-	if (due > now || impair->blocked || (impair->heap.count && impair->common->fifo))
+	if (due > now || impair->blocked || (heap_count(&impair->heap) && impair->common->fifo))
 		return false;
 	return last_copy || !changes_bytes(impair);
 }
@@ -497,7 +498,7 @@ uint64_t impair_busy_until(const struct impair *impair)
 
 uint64_t impair_waiting(const struct impair *impair)
 {
-	return impair->heap.count + (impair->held != NULL);
+	return heap_count(&impair->heap) + (impair->held != NULL);
 }
 
 void impair_flush(struct impair *impair)

@@ -61,7 +61,8 @@ typedef bool impair_send(void *owner, const struct frame *frames, unsigned count
 struct impair {
 	const struct impair_common *common;
 	const struct value *value;      /* IMPAIRMENT_COUNT: of the current node */
-	bool active;                    /* a value is on, or there is a trace */
+	uint32_t on;                    /* a bit for each impairment whose value is on */
+	bool active;                    /* one of them is, or there is a trace */
 	bool blocked;                   /* nothing may be handed out */
 	struct rng rng;
 	struct trace trace;

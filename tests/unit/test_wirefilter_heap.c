@@ -11,7 +11,7 @@
 
 static void push(struct heap *heap, uint64_t due, uint32_t id)
 {
-	struct heap_frame *frame = heap_frame_new((const uint8_t *)&id, sizeof id);
+	struct heap_frame *frame = heap_frame_new(heap, (const uint8_t *)&id, sizeof id);
 
 	assert_non_null(frame);
 	assert_true(heap_push(heap, frame, due));
@@ -23,7 +23,7 @@ static uint32_t pop(struct heap *heap)
 	uint32_t id;
 
 	memcpy(&id, frame->data, sizeof id);
-	free(frame);
+	heap_frame_free(heap, frame);
 	return id;
 }
 
@@ -47,7 +47,7 @@ static void test_heap_sorts(void **state)
 		last = due;
 		pop(&heap);
 	}
-	assert_int_equal(heap.count, 0);
+	assert_int_equal(heap_count(&heap), 0);
 	heap_clear(&heap);
 }
 
@@ -80,11 +80,11 @@ static void test_heap_mixed_use(void **state)
 		now += 2;
 		while (heap_deadline(&heap) <= now)
 			pop(&heap);
-		assert_true(heap.count <= 1000);
+		assert_true(heap_count(&heap) <= 1000);
 	}
 	push(&heap, now, 1);
 	heap_clear(&heap);
-	assert_int_equal(heap.count, 0);
+	assert_int_equal(heap_count(&heap), 0);
 }
 
 static void test_chain_edges(void **state)

@@ -374,7 +374,7 @@ static void check_rate(struct bench *bench, enum impairment which, double rate, 
 	bench->count = 0;
 	snprintf(text, sizeof text, "%.17g", rate);
 	set(bench, which, text);
-	while (bench->now < start + 2ull * SECOND && bench->count < 20000) {
+	while (bench->now < start + 2ull * SECOND && bench->count < 3000) {
 		if (which == SPEED)
 			busy = impair_busy_until(&bench->filter.way[WAY_LR]);
 		run_until(bench, busy > bench->now ? busy : bench->now + (uint64_t)(size / rate / 2 * SECOND));
