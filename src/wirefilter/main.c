@@ -528,7 +528,7 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
-static int list_presets(void)
+static int list_presets(struct options *options)
 {
 	struct reply reply;
 
@@ -536,6 +536,7 @@ static int list_presets(void)
 	commands_list_presets(&reply);
 	fputs(reply.text ? reply.text : "", stdout);
 	reply_free(&reply);
+	options_free(options);
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -548,10 +549,12 @@ int main(int argc, char **argv)
 	log_init(&program.log, argv[0]);
 	options_parse(&program.options, argc, argv);
 	if (program.options.list_presets)
-		return list_presets();
+		return list_presets(&program.options);
 	status = apply_options(&program);
-	if (status)
+	if (status) {
+		close_all(&program);
 		return status;
+	}
 	daemon_begin(&program.daemon, &program.log, program.options.daemon);
 	status = EXIT_FAILURE;
 	if (open_all(&program) == 0) {

@@ -198,9 +198,9 @@ void options_parse(struct options *options, int argc, char **argv)
 void options_free(struct options *options)
 {
 	for (int i = 0; i < IMPAIRMENT_COUNT; i++)
-		free(options->impairment[i].item);
-	free(options->presets.item);
-	free(options->traces.item);
-	if (options->plugs)
+		cli_list_free(&options->impairment[i]);
+	cli_list_free(&options->presets);
+	cli_list_free(&options->traces);
+	if (options->plugs && options->end[END_LEFT].name)
 		free((char *)(uintptr_t)options->end[END_LEFT].name);
 }
