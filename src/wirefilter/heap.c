@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHILDREN = 4, FIRST_SIZE = 64 };
+enum { CHILDREN = 4, FIRST_SIZE = 64, PREFETCH = 4 };
 
 static const uint32_t class_room[HEAP_CLASSES] = { 192, 2048 };
 
@@ -242,5 +242,8 @@ struct heap_frame *heap_pop(struct heap *heap)
 	frame = ring_at(heap, 0)->frame;
 	heap->ring_first = (heap->ring_first + 1) & (heap->ring_size - 1);
 	heap->ring_count--;
+	/* Frames have been out of the caches for long: those that are likely to be next are on their way while this one is handled. */
+	if (heap->ring_count > PREFETCH)
+		__builtin_prefetch(ring_at(heap, PREFETCH)->frame);
 	return frame;
 }
