@@ -154,6 +154,13 @@ int rstp_port_add(struct rstp *rstp, unsigned port, uint32_t cost, bool point_to
 	return 0;
 }
 
+static void set_neighbour(struct rstp_port *p, bool present)
+{
+	if (p->neighbour != present && p->bridge->call.neighbour)
+		p->bridge->call.neighbour(p->bridge->owner, p->number, present);
+	p->neighbour = present;
+}
+
 int rstp_port_remove(struct rstp *rstp, unsigned port)
 {
 	struct rstp_port *p = find_port(rstp, port);
@@ -161,6 +168,7 @@ int rstp_port_remove(struct rstp *rstp, unsigned port)
 
 	if (!p)
 		return ENOENT;
+	set_neighbour(p, false);
 	rstp->ports--;
 	memmove(rstp->port + at, rstp->port + at + 1, (rstp->ports - at) * sizeof(struct rstp_port *));
 	if (rstp->root_port == p)
@@ -184,6 +192,7 @@ int rstp_port_link(struct rstp *rstp, unsigned port, bool up)
 		return 0;
 	p->link = up;
 	p->guarded = false;
+	set_neighbour(p, false);
 	rstp_run(rstp, NULL);
 	return 0;
 }
@@ -217,6 +226,7 @@ int rstp_receive(struct rstp *rstp, unsigned port, const uint8_t *bytes, size_t 
 		p->looped++;
 		return 0;
 	}
+	set_neighbour(p, true);
 	p->received_tcn += bpdu.type == BPDU_TCN;
 	if (p->guard == RSTP_GUARD_BPDU) {
 		p->guarded = true;

@@ -49,6 +49,8 @@ struct rstp_callbacks {
 	/* The root bridge or the root port is another one; port is -1 where this bridge is the root. */
 	void (*root)(void *owner, int port, rstp_bridge_id root);
 	void (*guard)(void *owner, unsigned port);      /* BPDU guard has disabled the port */
+	/* The first BPDU since the link came up was heard (present), or a link that had heard some went down. */
+	void (*neighbour)(void *owner, unsigned port, bool present);
 };
 
 struct rstp;

@@ -50,7 +50,7 @@ struct rstp_port {
 	uint16_t identifier;            /* 12 bits */
 	uint8_t priority;
 	uint32_t path_cost, bonus;
-	bool link, guarded;
+	bool link, guarded, neighbour;
 	enum rstp_guard guard;
 	uint16_t timer[RSTP_TIMERS];
 
