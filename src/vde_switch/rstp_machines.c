@@ -17,6 +17,8 @@
  * - one that cannot be the answer to what was sent last is not taken (is_answer);
  * - a root port that becomes designated discards first, whatever the reason (enter_designated_port);
  * - on shared segments, where nobody can agree, forwardDelay is FwdDelay and not HelloTime.
+ * And it is quicker in one: whoever claims a segment with worse information is told at once, not at the next hello, since of two processes one is
+ * always plugged in first and has spoken to nobody.
  * Flushing is immediate for 802.1D peers too (17.19.1 ages faster instead), which forgets no less. Old vde_switch
  * peers (rstp_bpdu.c) are answered in their dialect: root ports repeat themselves to them at every hello, since such a peer unblocks its
  * port only when it hears from a root port, and counts us as gone when it hears nothing.
@@ -419,6 +421,7 @@ static void information_receive(struct rstp_port *p)
 		break;
 	case INFERIOR_DESIGNATED_INFO:
 		record_dispute(p);
+		p->new_info |= p->role == RSTP_DESIGNATED && p->msg.type == BPDU_RST;
 		break;
 	case INFERIOR_ROOT_ALTERNATE_INFO:
 		record_agreement(p);
@@ -740,7 +743,8 @@ static bool topology_change_machine(struct rstp_port *p)
 		change_learning(p);
 		return true;
 	case TCM_LEARNING:
-		if (active_role && p->forward && !p->oper_edge) {       /* DETECTED */
+		/* A link that went down may have lost its edge (17.25) before its role: that is no change. */
+		if (active_role && p->forward && !p->oper_edge && rstp_port_enabled(p)) {       /* DETECTED */
 			new_tc_while(p);
 			set_tc_prop_tree(p);
 			p->new_info = true;

@@ -80,6 +80,7 @@ static void on_send(void *owner, unsigned port, const uint8_t *bpdu, size_t leng
 	struct sim_port *p = &b->port[port];
 	struct sim_segment *s = &n->segment[p->segment];
 
+	p->sent++;
 	if (n->trace) {
 		printf("%6lu %s.%u sends ", (unsigned long)n->now, b->name, port);
 		for (size_t i = 3; i < length; i++)

@@ -17,6 +17,7 @@ struct sim_port {
 	bool mute;                      /* what it sends is lost */
 	enum rstp_port_state state;
 	unsigned flushes;
+	unsigned sent;
 };
 
 struct sim_bridge {
