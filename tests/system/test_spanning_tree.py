@@ -246,3 +246,99 @@ def test_ring_with_debians(lab, fabric, programs):
         vde.wait_until(one_path, "one path after a cut", SETTLE)
         cable.mend()
         vde.wait_until(one_path, "one path after mending", SETTLE)
+
+
+# ---- foreign bridges -------------------------------------------------------------------------------------------------
+
+def two_cables(fabric, switch, namespace, attach):
+    """Ports 1 and 2 of the switch to two taps that attach() puts into the other bridge; a station on each side."""
+    taps = [fabric_module.Tap(fabric.lab, namespace) for _ in range(3)]
+    for tap in taps:
+        attach(tap.name)
+    cables = [fabric.cable(switch, tap, (1 + i, 0)) for i, tap in enumerate(taps[:2])]
+    fabric.station(switch, 3)
+    fabric.station(taps[2])
+    return cables
+
+
+@pytest.mark.parametrize("priority", [0x1000, 0xf000], ids=["we-are-root", "it-is-root"])
+def test_linux_bridge(lab, fabric, priority):
+    """802.1D on the other side, and its timers: all of ours must be legal, and short here."""
+    namespace = lab.namespace()
+    namespace.ip("link", "add", "name", "br0", "type", "bridge")
+    namespace.ip("link", "set", "br0", "type", "bridge", "stp_state", "1", "forward_delay", "400", "max_age", "600", "hello_time", "100",
+                 "priority", "32768")
+    namespace.ip("link", "set", "br0", "up")
+    switch = bridge(lab, priority)
+    switch.ask("fstp/timers 1 6 4")
+    cables = two_cables(fabric, switch, namespace, lambda tap: namespace.ip("link", "set", tap, "master", "br0"))
+    fabric.connected(deadline=SETTLE)
+
+    def one_blocks():
+        ours = sum(states(switch).get(port) != "Forwarding" for port in (1, 2))
+        theirs = namespace.run("bridge", "link").stdout.count("state blocking")
+        return ours + theirs == 1
+    vde.wait_until(one_blocks, "one blocked end", SETTLE)
+    vde.wait_until(lambda: "802.1D" in " ".join(switch.ask("fstp/showport 0 1") + switch.ask("fstp/showport 0 2")), "the older protocol")
+    expected = "10:00" if priority == 0x1000 else "80:00"
+    assert root(switch).startswith(expected)
+    cables[0].cut()
+    fabric.connected(deadline=SETTLE)
+    cables[0].mend()
+    vde.wait_until(one_blocks, "one blocked end", SETTLE)
+    fabric.connected(deadline=SETTLE)
+    fabric.no_duplicates()
+
+
+class OpenVSwitch:
+    """Open vSwitch with its userspace datapath, private to the lab and to a namespace."""
+
+    def __init__(self, lab, namespace):
+        self.directory = lab.path("ovs")
+        os.mkdir(self.directory)
+        self.namespace = namespace
+        self.env = vde.env_foreign(**{f"OVS_{name}DIR": self.directory for name in ("RUN", "LOG", "DB", "SYSCONF")})
+        server, daemon, tool = (vde.need_program(name) for name in ("ovsdb-server", "ovs-vswitchd", "ovsdb-tool"))
+        self.vsctl_path = vde.need_program("ovs-vsctl")
+        schema = "/usr/share/openvswitch/vswitch.ovsschema"
+        database, self.socket = f"{self.directory}/conf.db", f"unix:{self.directory}/db.sock"
+        lab.run(tool, "create", database, schema, env=self.env, check=True)
+        namespace.start(server, database, f"--remote=punix:{self.directory}/db.sock", f"--unixctl={self.directory}/server.ctl", "--no-chdir",
+                        env=self.env)
+        vde.wait_until(lambda: vde.answers(f"{self.directory}/db.sock"), "ovsdb-server")
+        self.ctl = f"{self.directory}/daemon.ctl"
+        namespace.start(daemon, self.socket, "--disable-system", f"--unixctl={self.ctl}", "--no-chdir", env=self.env)
+        vde.wait_until(lambda: vde.answers(self.ctl), "ovs-vswitchd")
+
+    def vsctl(self, *words):
+        return self.namespace.run(self.vsctl_path, f"--db={self.socket}", "--timeout=20", *words, env=self.env).stdout
+
+    def rstp(self):
+        return self.namespace.run(vde.need_program("ovs-appctl"), "-t", self.ctl, "rstp/show", "br0", env=self.env).stdout
+
+
+@pytest.mark.parametrize("priority", [0x1000, 0xf000], ids=["we-are-root", "it-is-root"])
+def test_open_vswitch(lab, fabric, priority):
+    """RSTP on the other side: a cut is repaired within a second."""
+    namespace = lab.namespace()
+    ovs = OpenVSwitch(lab, namespace)
+    ovs.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "rstp_enable=true")
+    switch = bridge(lab, priority)
+    cables = two_cables(fabric, switch, namespace, lambda tap: ovs.vsctl("add-port", "br0", tap))
+    fabric.connected(deadline=SETTLE)
+
+    def settled():
+        ours = set(roles(switch).values())
+        wanted = {"Designated", "Edge"} if priority == 0x1000 else {"Root", "Alternate/Backup", "Edge"}
+        theirs = ovs.rstp()
+        return ours == wanted and theirs.count("Forwarding") == (2 if priority == 0x1000 else 3) and \
+            ("Alternate" in theirs) == (priority == 0x1000)
+    vde.wait_until(settled, "both trees", SETTLE)
+    for cable in cables:
+        cable.cut()
+        assert fabric.connected() < 1 * vde.PATIENCE
+        cable.mend()
+        vde.wait_until(settled, "both trees", SETTLE)
+        fabric.connected()
+    fabric.no_duplicates()
+    assert "RSTP" in switch.ask("fstp/showport 0 1")[1]
