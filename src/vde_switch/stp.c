@@ -239,8 +239,6 @@ static bool receive(void *owner, uint16_t vid, struct port *port, const struct f
 	const uint8_t *bpdu = frame->data;
 	size_t length = 0;
 
-	if (!stp->on)
-		return false;
 	/* What is no LLC frame is counted with the invalid BPDUs, as one of no length. */
 	if (bpdu_frame_parse(frame->data, frame->length, &bpdu, &length) != 0)
 		length = 0;
@@ -281,7 +279,7 @@ struct stp *stp_create(struct vde_switch *sw)
 	}
 	sw->hooks = (struct vlan_hooks){
 		.owner = stp, .member_up = member_up, .member_down = member_down, .member_removed = member_removed,
-		.receive = receive, .vlan_created = vlan_created, .vlan_removed = vlan_removed,
+		.vlan_created = vlan_created, .vlan_removed = vlan_removed,
 	};
 	return stp;
 }
@@ -316,6 +314,7 @@ void stp_set_enabled(struct stp *stp, bool on)
 		return;
 	loop_timer_stop(stp->timer);
 	stp->on = on;
+	sw->hooks.receive = on ? receive : NULL;        /* while off no frame is looked at */
 	if (!on)
 		take_links_down(stp);
 	if (on)
