@@ -12,6 +12,7 @@ struct vde_switch;
 #define SWITCH_COPYRIGHT "(C) Virtual Square Team (coord. R. Davoli) 2005,2006,2007 - GPLv2"
 #define COMMAND_MENU "============"
 
+extern const struct command fstp_commands[];
 extern const struct command general_commands[];
 extern const struct command hash_commands[];
 extern const struct command port_commands[];

@@ -76,7 +76,9 @@ const struct command general_commands[] = {
 
 int switch_add_commands(struct vde_switch *sw)
 {
-	static const struct command *const tables[] = { general_commands, hash_commands, port_commands, vlan_commands };
+	static const struct command *const tables[] = {
+		general_commands, hash_commands, fstp_commands, port_commands, vlan_commands,
+	};
 	int error = 0;
 
 	for (size_t i = 0; !error && i < sizeof(tables) / sizeof(tables[0]); i++)

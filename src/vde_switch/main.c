@@ -33,7 +33,7 @@ enum {
 
 struct options {
 	unsigned numports, hash_size, priority;
-	bool hub;
+	bool hub, fstp;
 	struct cli_mac mac;
 	const char *directory;
 	struct cli_mode mode, directory_mode;
@@ -53,6 +53,7 @@ static const struct cli_option option_rows[] = {
 	{ 'v', "version", NULL, "Display information on version and exit", CLI_VERSION, 0, 0, 0, NULL },
 	{ 'n', "numports", "N", "Number of ports (default 32)", CLI_UINT, OPTION(numports), 1, PORT_MAX, NULL },
 	{ 'x', "hub", NULL, "Make the switch act as a hub", CLI_FLAG, OPTION(hub), 0, 0, NULL },
+	{ 'F', "fstp", NULL, "Activate the fast spanning tree protocol", CLI_FLAG, OPTION(fstp), 0, 0, NULL },
 	{ 0, "macaddr", "MAC", "Set the switch MAC address", CLI_MAC, OPTION(mac), 0, 0, NULL },
 	{ 0, "priority", "N", "Set the priority for FST (MAC extension)", CLI_UINT, OPTION(priority), 0, 65535, NULL },
 	{ 0, "hashsize", "N", "Hash table size", CLI_UINT, OPTION(hash_size), 1, FDB_MAX_BUCKETS, NULL },
@@ -210,7 +211,7 @@ static int open_switch(struct program *program)
 	const struct options *options = &program->options;
 	struct switch_config config = {
 		.numports = options->numports, .hash_size = options->hash_size, .hub = options->hub,
-		.has_mac = options->mac.set, .priority = options->priority,
+		.has_mac = options->mac.set, .priority = options->priority, .fstp = options->fstp,
 	};
 
 	memcpy(config.mac, options->mac.mac, sizeof(config.mac));

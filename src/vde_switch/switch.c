@@ -3,6 +3,7 @@
 
 #include "vde_switch/control.h"
 #include "vde_switch/forward.h"
+#include "vde_switch/stp.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ void switch_set_gc_interval(struct vde_switch *sw, unsigned seconds)
 
 void switch_set_hub(struct vde_switch *sw, bool hub)
 {
+	if (hub)
+		stp_set_enabled(sw->stp, false);
 	sw->hub = hub;
 }
 
@@ -71,7 +74,7 @@ static bool allocate(struct vde_switch *sw, const struct switch_config *config)
 	sw->forwarder = forwarder_create();
 	sw->gc_timer = loop_add_timer(sw->loop, collect_garbage, sw);
 	return sw->fdb && sw->forwarder && sw->gc_timer && vlan_table_init(sw) == 0 &&
-	       port_table_init(sw, config->numports) == 0;
+	       port_table_init(sw, config->numports) == 0 && (sw->stp = stp_create(sw)) != NULL;
 }
 
 struct vde_switch *switch_create(struct loop *loop, struct log *log, const struct switch_config *config)
@@ -95,6 +98,7 @@ struct vde_switch *switch_create(struct loop *loop, struct log *log, const struc
 	}
 	fdb_on_change(sw->fdb, publish_hash, sw);
 	switch_set_gc_interval(sw, DEFAULT_GC_INTERVAL);
+	stp_set_enabled(sw->stp, config->fstp && !config->hub);
 	return sw;
 }
 
@@ -102,6 +106,7 @@ void switch_destroy(struct vde_switch *sw)
 {
 	if (!sw)
 		return;
+	stp_destroy(sw->stp);
 	port_table_free(sw);
 	control_close(sw->control);
 	vlan_table_free(sw);

@@ -17,6 +17,7 @@
 
 struct control;
 struct forwarder;
+struct stp;
 
 struct switch_config {
 	unsigned numports;              /* ports 1..numports; at most PORT_MAX */
@@ -25,6 +26,7 @@ struct switch_config {
 	bool has_mac;
 	uint8_t mac[ETHERNET_ADDRESS_SIZE];
 	unsigned priority;              /* bridge priority for the spanning tree */
+	bool fstp;                      /* spanning tree on; not in a hub */
 };
 
 struct vde_switch {
@@ -44,6 +46,7 @@ struct vde_switch {
 
 	struct vlan *vlan[VLAN_COUNT];
 	struct vlan_hooks hooks;
+	struct stp *stp;                /* the spanning trees */
 
 	struct fdb *fdb;
 	unsigned gc_interval;           /* seconds; 0: never */
@@ -64,7 +67,7 @@ void switch_destroy(struct vde_switch *sw);
 
 /* The clock of the filtering database. */
 uint32_t switch_seconds(const struct vde_switch *sw);
-/* Hub: no VLANs, no learning. */
+/* Hub: no VLANs, no learning, no spanning tree (which is switched off). */
 void switch_set_hub(struct vde_switch *sw, bool hub);
 void switch_set_gc_interval(struct vde_switch *sw, unsigned seconds);
 

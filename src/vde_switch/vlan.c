@@ -130,6 +130,8 @@ static void member_removed(struct vde_switch *sw, uint16_t vid, struct port *por
 	if (port_is_active(port))
 		member_down(sw, vid, port);
 	sw->vlan[vid]->members--;
+	if (sw->hooks.member_removed)
+		sw->hooks.member_removed(sw->hooks.owner, vid, port);
 	fdb_flush_port_vlan(sw->fdb, port->number, vid);
 }
 

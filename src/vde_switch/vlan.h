@@ -47,6 +47,8 @@ struct vlan_hooks {
 	/* An active port is (still) a member; the return value is its state from now on. Called again when the number of endpoints changes. */
 	enum vlan_state (*member_up)(void *owner, uint16_t vid, struct port *port, bool tagged);
 	void (*member_down)(void *owner, uint16_t vid, struct port *port);
+	/* The port is no longer configured into the VLAN; it is down already. */
+	void (*member_removed)(void *owner, uint16_t vid, struct port *port);
 	/* A frame to 01:80:C2:00:00:00 arrived in VLAN vid. True: it was for the spanning tree and goes no further. */
 	bool (*receive)(void *owner, uint16_t vid, struct port *port, const struct frame *frame);
 	void (*vlan_created)(void *owner, uint16_t vid);
