@@ -68,7 +68,8 @@ def test_oversize_is_dropped_never_cut(lab, switch, size):
     sent = vde.frame(vde.BROADCAST, MAC[1])
     a.send(sent)
     assert b.recv() == sent
-    assert MAC[1] and switch.ports()[2]["out"] == 1
+    ports = switch.ports()
+    assert ports[2]["out"] == 1 and ports[1]["dropped"] == 1
 
 
 def test_order_and_number(lab, switch):

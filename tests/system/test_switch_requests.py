@@ -237,6 +237,7 @@ def test_bad_request_is_closed(lab, switch, kind):
         assert ask(switch, BAD[kind]) == b""
     talk(*plugs)
     vde.wait_until(lambda: descriptors(switch) == before, "the descriptors to be given back")
+    assert "vde_switch: " in switch.program.stderr              # and it is told
     assert sorted(switch.ports()) == [1, 2]
     assert sorted(os.listdir(switch.socket)) == sorted(["ctl", *(os.path.basename(plug.switch_path) for plug in plugs)])
 

@@ -538,11 +538,13 @@ class Switch:
             self.command("showinfo")
 
     def ports(self, *, all=False):
-        """Port numbers with what port/print says: {1: {"vlan": 0, "active": True, "endpoints": [(id, kind, text)], "in": n, "out": n}}."""
+        """Port numbers with what port/print says: {1: {"vlan": 0, "active": True, "endpoints": [(id, kind, text)], "in": n, "out": n, "dropped": n,
+        "lines": as printed}}."""
         table, port = {}, None
         for line in self.ask("port/allprint" if all else "port/print"):
             head = re.match(r"Port (\d+) untagged_vlan=(\d+) (IN)?ACTIVE - (NOT )?Unnamed Allocatable", line)
             counter = re.match(r" (IN|OUT): +pkts +(\d+) +bytes +(\d+)", line)
+            dropped = re.match(r" DROP: +pkts +(\d+)", line)
             endpoint = re.match(r"  -- endpoint ID (\d+) module (.{12}): (.*)", line)
             if head:
                 port = table[int(head[1])] = {"vlan": int(head[2]), "active": not head[3], "allocatable": not head[4],
@@ -550,6 +552,8 @@ class Switch:
             elif counter:
                 port[counter[1].lower()] = int(counter[2])
                 port[counter[1].lower() + "_bytes"] = int(counter[3])
+            elif dropped:
+                port["dropped"] = int(dropped[1])
             elif endpoint:
                 port["endpoints"].append((int(endpoint[1]), endpoint[2].strip(), endpoint[3]))
             if port is not None:
