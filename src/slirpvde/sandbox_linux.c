@@ -157,20 +157,31 @@ struct plan {
 	char directory[PATH_MAX];       /* the working directory */
 };
 
+/* Adds a directory that exists. One that is shown for two reasons is writable when one of them asks for it. */
+static void plan_path(struct plan *plan, const struct sandbox_path *path)
+{
+	char *real = realpath(path->path, NULL);
+
+	if (!real)
+		return;
+	for (unsigned i = 0; i < plan->count; i++)
+		if (strcmp(plan->path[i].path, path->path) == 0) {
+			plan->path[i].writable |= path->writable;
+			free(real);
+			return;
+		}
+	free(real);
+	plan->path[plan->count++] = *path;
+}
+
 static int make_plan(const struct sandbox_config *config, struct plan *plan)
 {
 	if (config->count > SANDBOX_PATHS_MAX)
 		return E2BIG;
 	if (!getcwd(plan->directory, sizeof(plan->directory)))
 		return errno;
-	for (unsigned i = 0; i < config->count; i++) {
-		char *real = realpath(config->paths[i].path, NULL);
-
-		if (!real)
-			continue;
-		free(real);
-		plan->path[plan->count++] = config->paths[i];
-	}
+	for (unsigned i = 0; i < config->count; i++)
+		plan_path(plan, &config->paths[i]);
 	qsort(plan->path, plan->count, sizeof(plan->path[0]), by_length);
 	for (unsigned i = 0; i < plan->count; i++) {
 		plan->real[i] = realpath(plan->path[i].path, NULL);
