@@ -3,6 +3,7 @@
 
 #include "slirpvde/alias.h"
 #include "slirpvde/coalesce.h"
+#include "slirpvde/reassembly.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ struct slirp_engine {
 	struct engine_timer timer[TIMERS_MAX];
 	struct pollfd *poll;
 	unsigned poll_count, poll_size;
+	struct reassembly reassembly;
 	struct coalescer coalescer;
 	struct output output;
 };
@@ -228,8 +230,26 @@ static void give_to_slirp(void *owner, const uint8_t *data, uint32_t length)
 	slirp_input(engine->slirp, data, (int)length);
 }
 
+/*
+ * What looks like IPv4 and is none that can be taken apart is not for libslirp to stumble over; nor is a fragment that did not complete
+ * its datagram.
+ */
+static bool make_whole(struct slirp_engine *engine, struct frame *frame)
+{
+	struct packet packet;
+
+	if (frame_outer_type(frame) != ETHERTYPE_IPV4)
+		return true;
+	/* Only fragments cost a look at the clock. */
+	if (packet_parse(frame, &packet))
+		return true;
+	return packet_parse_fragment(frame, &packet) && reassembly_pass(&engine->reassembly, frame, engine_clock());
+}
+
 static void input_frame(struct slirp_engine *engine, struct frame *frame)
 {
+	const uint8_t *received = frame->data;
+
 	engine->counters.frames_in++;
 	if (frame->length < ETHERNET_HEADER_SIZE || frame->length > FRAME_MAX_SIZE)
 		return;
@@ -241,8 +261,13 @@ static void input_frame(struct slirp_engine *engine, struct frame *frame)
 		on_guest_error("DHCP: all addresses are given away, a further client gets no answer", engine);
 		return;
 	}
+	if (!make_whole(engine, frame))
+		return;
 	alias_from_guest(&engine->alias, frame);
 	coalesce_add(&engine->coalescer, frame);
+	/* A datagram put together stays only until the next fragment. */
+	if (frame->data != received)
+		coalesce_flush(&engine->coalescer);
 }
 
 void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned count)
@@ -487,6 +512,7 @@ void engine_destroy(struct slirp_engine *engine)
 	engine->muted = true;
 	forward_table_clear(&engine->forwards);
 	slirp_cleanup(engine->slirp);
+	reassembly_free(&engine->reassembly);
 	free(engine->poll);
 	free(engine);
 }

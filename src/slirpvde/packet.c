@@ -13,10 +13,13 @@ static bool parse_ipv4(uint8_t *ip, uint32_t available, struct packet *packet)
 	total = read_be16(ip + IPV4_TOTAL_LENGTH);
 	if (header < IPV4_HEADER_SIZE || total < header || total > available)
 		return false;
-	if (read_be16(ip + IPV4_FRAGMENT) & FRAGMENT_MORE_AND_OFFSET)
-		return false;
 	*packet = (struct packet){ false, ip[IPV4_PROTOCOL], ip, ip + header, total - header };
 	return true;
+}
+
+static bool is_fragment(const struct packet *packet)
+{
+	return (read_be16(packet->ip + IPV4_FRAGMENT) & FRAGMENT_MORE_AND_OFFSET) != 0;
 }
 
 static bool parse_ipv6(uint8_t *ip, uint32_t available, struct packet *packet)
@@ -41,12 +44,19 @@ bool packet_parse(const struct frame *frame, struct packet *packet)
 	available = frame->length - ETHERNET_HEADER_SIZE;
 	switch (frame_outer_type(frame)) {
 	case ETHERTYPE_IPV4:
-		return parse_ipv4(frame->data + ETHERNET_HEADER_SIZE, available, packet);
+		return parse_ipv4(frame->data + ETHERNET_HEADER_SIZE, available, packet) && !is_fragment(packet);
 	case ETHERTYPE_IPV6:
 		return parse_ipv6(frame->data + ETHERNET_HEADER_SIZE, available, packet);
 	default:
 		return false;
 	}
+}
+
+bool packet_parse_fragment(const struct frame *frame, struct packet *packet)
+{
+	return frame->length >= ETHERNET_HEADER_SIZE && frame_outer_type(frame) == ETHERTYPE_IPV4 &&
+	       parse_ipv4(frame->data + ETHERNET_HEADER_SIZE, frame->length - ETHERNET_HEADER_SIZE, packet) &&
+	       is_fragment(packet);
 }
 
 uint16_t checksum_fold(uint32_t sum)

@@ -42,6 +42,8 @@ struct packet {
  * is inside the frame. The transport header's own length is the caller's to check.
  */
 bool packet_parse(const struct frame *frame, struct packet *packet);
+/* Finds a fragment of an IPv4 packet, likewise; `transport` is its data. */
+bool packet_parse_fragment(const struct frame *frame, struct packet *packet);
 
 /* Internet checksum (RFC 1071): a sum of 16-bit words with end-around carry, not complemented; and the update of RFC 1624. */
 uint32_t checksum_add(uint32_t sum, const uint8_t *data, uint32_t length);

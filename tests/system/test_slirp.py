@@ -306,10 +306,8 @@ class World:
         self.resolvers = lab.path("resolv.conf")
         with open(self.resolvers, "w") as text:
             text.write("nameserver 127.0.0.1\nnameserver ::1\n")
-        self.space.ip("link", "add", "world", "type", "dummy")
-        self.space.ip("address", "add", "203.0.113.1/24", "dev", "world")
-        self.space.ip("-6", "address", "add", "2001:db8::1/64", "dev", "world", "nodad")
-        self.space.ip("link", "set", "world", "up")
+        self.space.ip("address", "add", "203.0.113.1/24", "dev", "lo")
+        self.space.ip("-6", "address", "add", "2001:db8::1/64", "dev", "lo")
 
     def serve_names(self):
         server = self.space.start(vde.need_program("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
@@ -365,7 +363,7 @@ def test_linux_guest(lab, switch):
     assert "2001:db8::1" in guest.run("nslookup web.test fd00:77::3")
     # into the guest
     guest.run("tcpsvd 0 2200 echo inside >/dev/null 2>&1 & udpsvd 0 2201 cat >/dev/null 2>&1 &")
-    vde.wait_until(lambda: "inside" in world.space.run("sh", "-c", "busybox nc -w 5 127.0.0.1 2222 </dev/null", check=False).stdout, "-L")
+    vde.wait_until(lambda: "inside" in world.space.run("sh", "-c", "sleep 1 | busybox nc -w 5 127.0.0.1 2222", check=False).stdout, "-L")
     vde.wait_until(lambda: "datagram" in world.space.run("sh", "-c", "echo datagram | socat -t 2 - UDP:127.0.0.1:2201", check=False).stdout,
                    "-U")
     session = vde.Management(lab.path("mg"), PROMPT)
@@ -531,10 +529,10 @@ def test_garbage(lab, switch):
             plug.send(bytes(mutated))
         plug.recv_now()
         if turn % 20 == 0:
+            assert slirp.status is None, (slirp.status, slirp.stderr)
             sizes.append(slirp.resident_kib())
         if time.monotonic() > end:
             break
     assert slirp.status is None, slirp.stderr
     assert max(sizes[len(sizes) // 2:]) - sizes[len(sizes) // 2] < 20000, sizes
-    assert dhcp(lab.plug(switch), 40)[0] == 2
     assert arp(plug, "10.0.2.3")
