@@ -60,6 +60,15 @@ struct pollfd *engine_prepare(struct slirp_engine *engine, unsigned *count, int 
 /* Serves what revents of the array says, and timers; clears revents. */
 void engine_process(struct slirp_engine *engine);
 
+/*
+ * What libslirp itself complains of, for all engines of this process, until it ends; may contain what a guest sent. messages must stay.
+ */
+struct engine_messages {
+	void (*call)(void *owner, const char *text);
+	void *owner;
+};
+void engine_catch_messages(struct engine_messages *messages);
+
 const struct engine_config *engine_config(const struct slirp_engine *engine);
 struct forward_table *engine_forwards(struct slirp_engine *engine);
 const struct dhcp_table *engine_leases(const struct slirp_engine *engine);

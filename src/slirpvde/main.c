@@ -100,6 +100,8 @@ static int open_engine(struct slirpvde *program)
 
 	if (options_configure(&program->options, &config, &error))
 		return fail(program, &error);
+	program->messages = (struct engine_messages){ on_message, program };
+	engine_catch_messages(&program->messages);
 	program->engine = engine_create(&config, &engine_callbacks, program, &error);
 	if (!program->engine)
 		return fail(program, &error);

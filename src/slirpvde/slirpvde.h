@@ -20,6 +20,7 @@ struct slirpvde {
 	struct daemon daemon;
 	struct pidfile pidfile;
 	struct loop *loop;
+	struct engine_messages messages;
 	struct slirp_engine *engine;
 	struct engine_loop *driver;
 	struct wire *wire;

@@ -11,6 +11,7 @@
 #include "slirpvde/coalesce.h"
 #include "slirpvde/engine.h"
 #include "slirpvde/packet.h"
+#include "slirpvde/reassembly.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -558,6 +559,93 @@ static void test_coalesce_bound(void **state)
 	assert_true(joined.count <= 4);
 }
 
+/* ---- fragments ---- */
+
+struct piece { unsigned offset, length; bool more; uint8_t id; };
+
+static uint32_t write_piece(uint8_t *frame, const struct piece *piece)
+{
+	struct guest guest = { .mac = { 2 } };
+	uint32_t length = 34 + piece->length;
+	uint8_t *ip = frame + 14;
+
+	write_ipv4(frame, &guest, router_mac, PROTOCOL_UDP, length, "10.0.2.15", "10.0.2.2");
+	ip[5] = piece->id;
+	write_be16(ip + 6, (uint16_t)(piece->offset / 8 | (piece->more ? 0x2000 : 0)));
+	write_be16(ip + 10, 0);
+	write_be16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, 20)));
+	for (unsigned i = 0; i < piece->length; i++)
+		ip[20 + i] = (uint8_t)(piece->offset + i);
+	return length;
+}
+
+static void test_fragments(void **state)
+{
+	/* result: bytes of data in what comes out at the last piece; 0: nothing comes out */
+	static const struct { struct piece in[4]; unsigned count; uint32_t result; } rows[] = {
+		{ { { 0, 100, false, 1 } }, 1, 100 },                   /* no fragment at all */
+		{ { { 0, 800, true, 1 }, { 800, 801, false, 1 } }, 2, 1601 },
+		{ { { 800, 801, false, 1 }, { 0, 800, true, 1 } }, 2, 1601 },
+		{ { { 1600, 8, false, 1 }, { 0, 800, true, 1 }, { 800, 800, true, 1 } }, 3, 1608 },
+		{ { { 0, 800, true, 1 }, { 800, 800, true, 2 }, { 800, 8, false, 1 } }, 3, 808 },
+		{ { { 0, 800, true, 1 }, { 808, 8, false, 1 } }, 2, 0 },        /* a hole */
+		{ { { 0, 800, true, 1 }, { 792, 100, false, 1 } }, 2, 0 },      /* an overlap gives the datagram up */
+		{ { { 0, 800, true, 1 }, { 792, 100, false, 1 }, { 800, 100, false, 1 } }, 3, 0 },
+		{ { { 0, 801, true, 1 }, { 801, 100, false, 1 } }, 2, 0 },      /* not in units of eight */
+		{ { { 800, 100, false, 1 }, { 900, 100, false, 1 }, { 0, 800, true, 1 } }, 3, 0 },      /* two ends */
+		{ { { 65528, 100, false, 1 }, { 0, 800, true, 1 } }, 2, 0 },    /* too long */
+	};
+	static struct reassembly reassembly;
+	static uint8_t bytes[2048];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct frame frame = { 0 };
+		bool out = false;
+
+		memset(&reassembly, 0, sizeof(reassembly));
+		for (unsigned j = 0; j < rows[i].count; j++) {
+			frame = (struct frame){ .data = bytes, .length = write_piece(bytes, &rows[i].in[j]) };
+			if (out)
+				fail_msg("row %u is whole before its end", i);
+			out = reassembly_pass(&reassembly, &frame, 1);
+		}
+		if (out != (rows[i].result != 0) || (out && frame.length != 34 + rows[i].result))
+			fail_msg("row %u: %d, %u bytes", i, out, frame.length);
+		for (unsigned at = 0; out && at < rows[i].result; at++)
+			assert_int_equal(frame.data[34 + at], (uint8_t)at);
+		if (out) {
+			struct packet packet;
+
+			assert_true(packet_parse(&frame, &packet));
+			assert_int_equal(checksum_fold(checksum_add(0, packet.ip, 20)), 0xffff);
+		}
+		reassembly_free(&reassembly);
+	}
+}
+
+/* However many are begun, memory is bounded, and the newest can be finished. */
+static void test_fragments_bound(void **state)
+{
+	static struct reassembly reassembly;
+	static uint8_t bytes[2048];
+	struct piece last = { 800, 100, false, 199 };
+	struct frame frame;
+
+	(void)state;
+	memset(&reassembly, 0, sizeof(reassembly));
+	for (unsigned i = 0; i < 200; i++) {
+		struct piece piece = { 0, 800, true, (uint8_t)i };
+
+		frame = (struct frame){ .data = bytes, .length = write_piece(bytes, &piece) };
+		assert_false(reassembly_pass(&reassembly, &frame, i));
+	}
+	assert_int_equal(reassembly.given_up, 200 - REASSEMBLY_MAX);
+	frame = (struct frame){ .data = bytes, .length = write_piece(bytes, &last) };
+	assert_true(reassembly_pass(&reassembly, &frame, 300));
+	reassembly_free(&reassembly);
+}
+
 /* ---- redirections of the router's own ports ---- */
 
 static void test_alias(void **state)
@@ -625,7 +713,8 @@ int main(void)
 		cmocka_unit_test(test_arp),		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_dhcp),		cmocka_unit_test(test_dhcp_skips),
 		cmocka_unit_test(test_advertisements),	cmocka_unit_test(test_coalesce),
-		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_alias),
+		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_fragments_bound),	cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_forward_table),
 	};
 
