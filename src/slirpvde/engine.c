@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "slirpvde/engine.h"
+
+#include "slirpvde/alias.h"
+#include "slirpvde/coalesce.h"
+#include "slirpvde/reassembly.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+	TIMERS_MAX = 4,                 /* libslirp has one (router advertisements); a further one would not run */
+	OUTPUT_BYTES = 4 * FRAME_MAX_SIZE,
+	NANOSECONDS_PER_MS = 1000000,
+	ICMPV6_ROUTER_ADVERTISEMENT = 134,
+	ETHERTYPE_ARP = 0x0806,
+	ARP_SENDER_ADDRESS = 14,        /* from the start of the ARP packet, IPv4 over Ethernet (RFC 826) */
+};
+
+struct engine_timer {
+	bool used, running;
+	SlirpTimerId id;
+	void *cookie;                   /* libslirp's */
+	int64_t expires_ms;
+};
+
+/* Frames on their way out, sent together. */
+struct output {
+	struct frame frame[ENGINE_BATCH];
+	unsigned count;
+	uint32_t used;
+	uint8_t bytes[OUTPUT_BYTES];
+};
+
+struct slirp_engine {
+	struct engine_config config;
+	struct engine_callbacks callbacks;
+	void *owner;
+	Slirp *slirp;
+	struct sockaddr_in from4;       /* libslirp keeps pointers to these two */
+	struct sockaddr_in6 from6;
+	bool muted;                     /* what libslirp sends goes nowhere: while the engine talks to it for itself */
+	struct forward_table forwards;
+	struct alias alias;
+	struct dhcp_table leases;
+	struct engine_counters counters;
+	struct engine_timer timer[TIMERS_MAX];
+	struct pollfd *poll;
+	unsigned poll_count, poll_size;
+	struct reassembly reassembly;
+	struct coalescer coalescer;
+	struct output output;
+};
+
+uint64_t engine_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* ---- output ----------------------------------------------------------------------------------------------------- */
+
+static void flush_output(struct slirp_engine *engine)
+{
+	struct output *output = &engine->output;
+	unsigned count = output->count;
+
+	output->count = 0;
+	output->used = 0;
+	if (count)
+		engine->callbacks.transmit(engine->owner, output->frame, count);
+}
+
+static bool is_advertisement(const struct frame *frame)
+{
+	struct packet packet;
+
+	return packet_parse(frame, &packet) && packet.ipv6 && packet.protocol == PROTOCOL_ICMPV6 && packet.length > 0 &&
+	       packet.transport[0] == ICMPV6_ROUTER_ADVERTISEMENT;
+}
+
+/* An answer to "who has the hidden address": guests must not know it. */
+static bool betrays_alias(const struct alias *alias, const struct frame *frame)
+{
+	return alias->count > 0 && frame_outer_type(frame) == ETHERTYPE_ARP &&
+	       frame->length >= ETHERNET_HEADER_SIZE + ARP_SENDER_ADDRESS + 4 &&
+	       memcmp(frame->data + ETHERNET_HEADER_SIZE + ARP_SENDER_ADDRESS, &alias->hidden, 4) == 0;
+}
+
+/* False: the frame is not for guests. */
+static bool finish_frame(struct slirp_engine *engine, struct frame *frame)
+{
+	if (betrays_alias(&engine->alias, frame))
+		return false;
+	if (engine->config.host6.address.family != AF_UNSPEC && !engine->config.advertise && is_advertisement(frame))
+		return false;
+	alias_to_guest(&engine->alias, frame);
+	if (engine->config.dhcp)
+		dhcp_to_guest(&engine->leases, frame, engine_clock());
+	return true;
+}
+
+static ssize_t on_send_packet(const void *data, size_t length, void *opaque)
+{
+	struct slirp_engine *engine = opaque;
+	struct output *output = &engine->output;
+	struct frame *frame;
+
+	if (engine->muted || length < ETHERNET_HEADER_SIZE || length > FRAME_MAX_SIZE)
+		return (ssize_t)length;
+	if (output->count == ENGINE_BATCH || output->used + length > sizeof(output->bytes))
+		flush_output(engine);
+	frame = &output->frame[output->count];
+	*frame = (struct frame){ .data = output->bytes + output->used, .length = (uint32_t)length };
+	memcpy(frame->data, data, length);
+	if (!finish_frame(engine, frame))
+		return (ssize_t)length;
+	/* The next one begins at a multiple of 16, where copies are quick. */
+	output->used += ((uint32_t)length + 15) & ~15U;
+	output->count++;
+	engine->counters.frames_out++;
+	return (ssize_t)length;
+}
+
+/* ---- what libslirp asks for ------------------------------------------------------------------------------------- */
+
+static void on_guest_error(const char *text, void *opaque)
+{
+	struct slirp_engine *engine = opaque;
+
+	if (engine->callbacks.message)
+		engine->callbacks.message(engine->owner, text);
+}
+
+static int64_t on_clock(void *opaque)
+{
+	(void)opaque;
+	return (int64_t)engine_clock();
+}
+
+static void *on_timer_new(SlirpTimerId id, void *cookie, void *opaque)
+{
+	struct slirp_engine *engine = opaque;
+
+	for (unsigned i = 0; i < TIMERS_MAX; i++)
+		if (!engine->timer[i].used) {
+			engine->timer[i] = (struct engine_timer){ .used = true, .id = id, .cookie = cookie };
+			return &engine->timer[i];
+		}
+	return NULL;
+}
+
+static void on_timer_free(void *timer, void *opaque)
+{
+	(void)opaque;
+	if (timer)
+		((struct engine_timer *)timer)->used = false;
+}
+
+static void on_timer_mod(void *opaque_timer, int64_t expires_ms, void *opaque)
+{
+	struct engine_timer *timer = opaque_timer;
+
+	(void)opaque;
+	if (!timer)
+		return;
+	timer->expires_ms = expires_ms;
+	timer->running = true;
+}
+
+static void on_register(int fd, void *opaque)
+{
+	(void)fd;
+	(void)opaque;
+}
+
+static void on_unregister(int fd, void *opaque)
+{
+	struct slirp_engine *engine = opaque;
+
+	if (engine->callbacks.forget)
+		engine->callbacks.forget(engine->owner, fd);
+}
+
+static void on_notify(void *opaque)
+{
+	(void)opaque;                   /* the driver prepares anew after everything it does */
+}
+
+static const SlirpCb slirp_callbacks = {
+	.send_packet = on_send_packet,
+	.guest_error = on_guest_error,
+	.clock_get_ns = on_clock,
+	.timer_new_opaque = on_timer_new,
+	.timer_free = on_timer_free,
+	.timer_mod = on_timer_mod,
+	.register_poll_fd = on_register,
+	.unregister_poll_fd = on_unregister,
+	.notify = on_notify,
+};
+
+/* ---- input ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * libslirp takes every frame for its own. A hub or a switch that does not know a station yet shows frames between other
+ * stations as well; answering those would break their connections. Its own addresses are 52:55 and an IPv4 address of
+ * the network, and 52:56 and the end of an IPv6 address.
+ */
+static bool is_for_us(const struct slirp_engine *engine, const struct frame *frame)
+{
+	const uint8_t *mac = frame_destination(frame);
+	struct address address = { .family = AF_INET };
+
+	if (mac_is_group(mac))
+		return true;
+	if (mac[0] != 0x52 || (mac[1] != 0x55 && mac[1] != 0x56))
+		return false;
+	memcpy(&address.v4, mac + 2, sizeof(address.v4));
+	return mac[1] == 0x56 || engine->config.host4.address.family != AF_INET ||
+	       address_in_network(&address, &engine->config.host4);
+}
+
+static void give_to_slirp(void *owner, const uint8_t *data, uint32_t length)
+{
+	struct slirp_engine *engine = owner;
+
+	slirp_input(engine->slirp, data, (int)length);
+}
+
+/*
+ * What looks like IPv4 and is none that can be taken apart is not for libslirp to stumble over; nor is a fragment that did not complete
+ * its datagram.
+ */
+static bool make_whole(struct slirp_engine *engine, struct frame *frame)
+{
+	struct packet packet;
+
+	if (frame_outer_type(frame) != ETHERTYPE_IPV4)
+		return true;
+	/* Only fragments cost a look at the clock. */
+	if (packet_parse(frame, &packet))
+		return true;
+	return packet_parse_fragment(frame, &packet) && reassembly_pass(&engine->reassembly, frame, engine_clock());
+}
+
+static void input_frame(struct slirp_engine *engine, struct frame *frame)
+{
+	const uint8_t *received = frame->data;
+
+	engine->counters.frames_in++;
+	if (frame->length < ETHERNET_HEADER_SIZE || frame->length > FRAME_MAX_SIZE)
+		return;
+	if (!is_for_us(engine, frame)) {
+		engine->counters.foreign++;
+		return;
+	}
+	if (engine->config.dhcp && !dhcp_from_guest(&engine->leases, frame)) {
+		on_guest_error("DHCP: all addresses are given away, a further client gets no answer", engine);
+		return;
+	}
+	if (!make_whole(engine, frame))
+		return;
+	alias_from_guest(&engine->alias, frame);
+	coalesce_add(&engine->coalescer, frame);
+	/* A datagram put together stays only until the next fragment. */
+	if (frame->data != received)
+		coalesce_flush(&engine->coalescer);
+}
+
+void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		input_frame(engine, &frames[i]);
+	coalesce_flush(&engine->coalescer);
+	flush_output(engine);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	int slirp;
+	short poll;
+} poll_bits[] = {
+	{ SLIRP_POLL_IN, POLLIN },   { SLIRP_POLL_OUT, POLLOUT }, { SLIRP_POLL_PRI, POLLPRI },
+	{ SLIRP_POLL_ERR, POLLERR }, { SLIRP_POLL_HUP, POLLHUP },
+};
+
+enum { POLL_BITS = sizeof(poll_bits) / sizeof(poll_bits[0]) };
+
+static int on_add_poll(int fd, int events, void *opaque)
+{
+	struct slirp_engine *engine = opaque;
+	struct pollfd *entry;
+
+	if (engine->poll_count == engine->poll_size) {
+		unsigned size = engine->poll_size ? 2 * engine->poll_size : 64;
+		struct pollfd *grown = reallocarray(engine->poll, size, sizeof(*grown));
+
+		if (!grown)
+			return -1;      /* the descriptor is left out of this turn */
+		engine->poll = grown;
+		engine->poll_size = size;
+	}
+	entry = &engine->poll[engine->poll_count];
+	*entry = (struct pollfd){ .fd = fd };
+	for (unsigned i = 0; i < POLL_BITS; i++)
+		if (events & poll_bits[i].slirp)
+			entry->events |= poll_bits[i].poll;
+	return (int)engine->poll_count++;
+}
+
+static int on_get_revents(int index, void *opaque)
+{
+	struct slirp_engine *engine = opaque;
+	int events = 0;
+	short revents;
+
+	if (index < 0 || (unsigned)index >= engine->poll_count)
+		return 0;
+	revents = engine->poll[index].revents;
+	for (unsigned i = 0; revents && i < POLL_BITS; i++)
+		if (revents & poll_bits[i].poll)
+			events |= poll_bits[i].slirp;
+	return events;
+}
+
+struct pollfd *engine_prepare(struct slirp_engine *engine, unsigned *count, int *timeout_ms)
+{
+	uint32_t timeout = UINT32_MAX;
+	int64_t now_ms = (int64_t)(engine_clock() / NANOSECONDS_PER_MS);
+
+	engine->poll_count = 0;
+	slirp_pollfds_fill(engine->slirp, &timeout, on_add_poll, engine);
+	for (unsigned i = 0; i < TIMERS_MAX; i++)
+		if (engine->timer[i].used && engine->timer[i].running) {
+			int64_t left = engine->timer[i].expires_ms - now_ms;
+
+			if (left < (int64_t)timeout)
+				timeout = left > 0 ? (uint32_t)left : 0;
+		}
+	*count = engine->poll_count;
+	*timeout_ms = timeout > INT32_MAX ? -1 : (int)timeout;
+	return engine->poll;
+}
+
+static void run_timers(struct slirp_engine *engine)
+{
+	int64_t now_ms = (int64_t)(engine_clock() / NANOSECONDS_PER_MS);
+
+	for (unsigned i = 0; i < TIMERS_MAX; i++) {
+		struct engine_timer *timer = &engine->timer[i];
+
+		if (!timer->used || !timer->running || timer->expires_ms > now_ms)
+			continue;
+		timer->running = false;
+		slirp_handle_timer(engine->slirp, timer->id, timer->cookie);
+	}
+}
+
+void engine_process(struct slirp_engine *engine)
+{
+	run_timers(engine);
+	slirp_pollfds_poll(engine->slirp, 0, on_get_revents, engine);
+	for (unsigned i = 0; i < engine->poll_count; i++)
+		engine->poll[i].revents = 0;
+	flush_output(engine);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static struct sockaddr_in outbound4(const struct engine_config *config)
+{
+	struct sockaddr_storage address;
+
+	address_to_sockaddr(&config->outbound4, 0, &address);
+	return *(struct sockaddr_in *)&address;
+}
+
+static struct sockaddr_in6 outbound6(const struct engine_config *config)
+{
+	struct sockaddr_storage address;
+
+	address_to_sockaddr(&config->outbound6, 0, &address);
+	return *(struct sockaddr_in6 *)&address;
+}
+
+static void fill_ipv4(const struct engine_config *config, SlirpConfig *slirp)
+{
+	if (config->host4.address.family != AF_INET)
+		return;
+	slirp->in_enabled = true;
+	slirp->vhost = config->host4.address.v4;
+	slirp->vnetmask = address_mask4(config->host4.length);
+	slirp->vnetwork.s_addr = slirp->vhost.s_addr & slirp->vnetmask.s_addr;
+	slirp->vnameserver = config->dns4.v4;
+	slirp->vdhcp_start = config->dhcp ? config->dhcp_start.v4 : address_in_prefix(&config->host4, 15).v4;
+}
+
+static void fill_ipv6(const struct engine_config *config, SlirpConfig *slirp)
+{
+	if (config->host6.address.family != AF_INET6)
+		return;
+	slirp->in6_enabled = true;
+	slirp->vhost6 = config->host6.address.v6;
+	slirp->vprefix_addr6 = address_in_prefix(&config->host6, 0).v6;
+	slirp->vprefix_len = (uint8_t)config->host6.length;
+	slirp->vnameserver6 = config->dns6.v6;
+}
+
+static Slirp *create_slirp(struct slirp_engine *engine)
+{
+	const struct engine_config *config = &engine->config;
+	SlirpConfig slirp = {
+		.version = 4,
+		.restricted = config->restricted,
+		.vhostname = config->hostname,
+		.tftp_server_name = config->tftp_server_name,
+		.tftp_path = config->tftp_directory,
+		.bootfile = config->bootfile,
+		.vdnssearch = config->dns_search,
+		.vdomainname = config->domain,
+		.if_mtu = config->mtu,
+		.if_mru = config->mtu,
+		.disable_host_loopback = config->no_host_loopback,
+		.outbound_addr = config->outbound4.family == AF_INET ? &engine->from4 : NULL,
+		.outbound_addr6 = config->outbound6.family == AF_INET6 ? &engine->from6 : NULL,
+		.disable_dns = config->no_dns,
+		.disable_dhcp = !config->dhcp,
+	};
+
+	engine->from4 = outbound4(config);
+	engine->from6 = outbound6(config);
+	fill_ipv4(config, &slirp);
+	fill_ipv6(config, &slirp);
+	return slirp_new(&slirp, &slirp_callbacks, engine);
+}
+
+/* The address behind redirections of the router's ports: one that is nobody's. */
+static struct in_addr hidden_address(const struct engine_config *config)
+{
+	struct address address = address_in_prefix(&config->host4, FORWARD_ALIAS_BITS);
+
+	for (uint32_t bits = 1; bits < 255; bits++) {
+		if (!address_is_reserved(&address, &config->host4) && !address_equal(&address, &config->dns4) &&
+		    !address_equal(&address, &config->host4.address) && !address_equal(&address, &config->dhcp_start))
+			break;
+		address = address_in_prefix(&config->host4, bits);
+	}
+	return address.v4;
+}
+
+/*
+ * libslirp gives addresses in a row from the first. Those of the row that are the router's, the DNS server's, the hidden one, or no
+ * address of the network are taken out of it.
+ */
+static void reserve_addresses(struct slirp_engine *engine)
+{
+	const struct engine_config *config = &engine->config;
+	uint32_t start = ntohl(config->dhcp_start.v4.s_addr);
+	uint8_t request[DHCP_REQUEST_SIZE];
+
+	engine->muted = true;
+	for (uint32_t i = 0; i < ENGINE_DHCP_MAX; i++) {
+		struct address address = { .family = AF_INET, .v4.s_addr = htonl(start + i) };
+
+		if (address_in_network(&address, &config->host4) && !address_is_reserved(&address, &config->host4) &&
+		    !address_equal(&address, &config->host4.address) && !address_equal(&address, &config->dns4) &&
+		    address.v4.s_addr != engine->alias.hidden.s_addr)
+			continue;
+		dhcp_build_request(request, address.v4);
+		slirp_input(engine->slirp, request, sizeof(request));
+	}
+	engine->muted = false;
+}
+
+struct slirp_engine *engine_create(const struct engine_config *config, const struct engine_callbacks *callbacks, void *owner,
+				   struct engine_error *error)
+{
+	struct slirp_engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine) {
+		engine_fail(error, "out of memory");
+		errno = ENOMEM;
+		return NULL;
+	}
+	engine->config = *config;
+	engine->callbacks = *callbacks;
+	engine->owner = owner;
+	alias_init(&engine->alias, config->host4.address.v4, hidden_address(config));
+	dhcp_table_init(&engine->leases, config->dhcp_count);
+	coalesce_init(&engine->coalescer, give_to_slirp, engine);
+	engine->slirp = create_slirp(engine);
+	if (!engine->slirp) {
+		engine_fail(error, "libslirp %s refuses this configuration", slirp_version_string());
+		free(engine);
+		errno = EINVAL;
+		return NULL;
+	}
+	forward_table_init(&engine->forwards, engine->slirp, &engine->config, &engine->alias);
+	if (config->dhcp)
+		reserve_addresses(engine);
+	return engine;
+}
+
+void engine_destroy(struct slirp_engine *engine)
+{
+	if (!engine)
+		return;
+	engine->muted = true;
+	forward_table_clear(&engine->forwards);
+	slirp_cleanup(engine->slirp);
+	reassembly_free(&engine->reassembly);
+	free(engine->poll);
+	free(engine);
+}
+
+const struct engine_config *engine_config(const struct slirp_engine *engine)
+{
+	return &engine->config;
+}
+
+struct forward_table *engine_forwards(struct slirp_engine *engine)
+{
+	return &engine->forwards;
+}
+
+const struct dhcp_table *engine_leases(const struct slirp_engine *engine)
+{
+	return &engine->leases;
+}
+
+void engine_count(const struct slirp_engine *engine, struct engine_counters *counters)
+{
+	*counters = engine->counters;
+	counters->segments_joined = engine->coalescer.segments_joined;
+	counters->dhcp_refused = engine->leases.refused;
+}
+
+/* These come from glib's allocator, which is the C library's. */
+char *engine_connections(struct slirp_engine *engine)
+{
+	return slirp_connection_info(engine->slirp);
+}
+
+char *engine_neighbours(struct slirp_engine *engine)
+{
+	return slirp_neighbor_info(engine->slirp);
+}
