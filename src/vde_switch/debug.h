@@ -32,7 +32,8 @@ typedef void debug_changed(void *owner, unsigned subscribers);
 struct debug_category *debug_register(struct debug *debug, const char *path, const char *help, unsigned tag,
 				      debug_changed *changed, void *owner);
 void debug_unregister(struct debug *debug, struct debug_category *category);
-void debug_send(const struct debug_category *category, const char *format, va_list arguments);
+void debug_send(const struct debug_category *category, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
 
 extern const struct command debug_commands[];
 
