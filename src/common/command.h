@@ -26,6 +26,7 @@ struct args {
 	unsigned count;
 	const char *word[COMMAND_MAX_WORDS];
 	const char *text;               /* all that follows the path, blanks inside kept, outer blanks removed */
+	const struct command *row;      /* the row that is run; NULL for what is built into the server */
 	struct mgmt_session *session;   /* who asked; NULL: a script or the program itself */
 };
 

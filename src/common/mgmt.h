@@ -37,6 +37,7 @@
 enum {
 	MGMT_LINE_MAX = 1024,           /* bytes of a command line without its newline */
 	MGMT_SESSIONS_MAX = 256,        /* a further one is told so in one line and closed */
+	MGMT_EVENT_MAX = 9216,          /* bytes of an asynchronous line; what is longer is cut */
 	MGMT_SCRIPT_DEPTH = 8,          /* `load` within `load`; a deeper one answers ELOOP */
 	MGMT_SCRIPT_LINES = 100000,     /* of a script with all that it loads; the rest is not run: E2BIG */
 	MGMT_OUTPUT_HIGH = 65536,       /* bytes waiting to be sent */

@@ -326,6 +326,7 @@ static int run_row(struct mgmt_run *run, const struct command *row, void *owner,
 
 	reply_init(&data);
 	args->session = run->session;
+	args->row = row;
 	result = command_check_args(row, args);
 	if (result == 0)
 		result = row->run(owner, &data, args);

@@ -411,7 +411,7 @@ void mgmt_session_free(struct mgmt_session *session)
 
 void mgmt_session_event(struct mgmt_session *session, const char *format, ...)
 {
-	char line[MGMT_LINE_MAX];
+	char line[MGMT_EVENT_MAX];
 	va_list arguments;
 
 	if (session->output_dead || session->closing || session->finished)

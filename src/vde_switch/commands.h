@@ -17,6 +17,10 @@ extern const struct command general_commands[];
 extern const struct command hash_commands[];
 extern const struct command port_commands[];
 extern const struct command vlan_commands[];
+extern const struct command operate_commands[];
+
+/* Lines of port/print for what is switched on beyond the original: trunk, mirrors. */
+void print_port_extras(const struct port *port, struct reply *reply);
 
 /* Adds every table, in the order in which help lists them. 0 or ENOMEM. */
 int switch_add_commands(struct vde_switch *sw);

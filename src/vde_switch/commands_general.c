@@ -5,6 +5,8 @@
 #include "common/number.h"
 #include "vde_switch/commands.h"
 #include "vde_switch/control.h"
+#include "vde_switch/debug.h"
+#include "vde_switch/plugin.h"
 #include "vde_switch/switch.h"
 
 #include <errno.h>
@@ -77,7 +79,8 @@ const struct command general_commands[] = {
 int switch_add_commands(struct vde_switch *sw)
 {
 	static const struct command *const tables[] = {
-		general_commands, hash_commands, fstp_commands, port_commands, vlan_commands,
+		general_commands, debug_commands, plugin_commands, hash_commands, fstp_commands, port_commands, vlan_commands,
+		operate_commands,
 	};
 	int error = 0;
 

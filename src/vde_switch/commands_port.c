@@ -76,6 +76,7 @@ static void print_port(struct vde_switch *sw, struct reply *reply, unsigned numb
 	reply_printf(reply, " DROP: pkts %9llu\n", (unsigned long long)dropped(port));
 	for (const struct endpoint *endpoint = port->endpoints; endpoint; endpoint = endpoint->next)
 		print_endpoint(reply, endpoint);
+	print_port_extras(port, reply);
 }
 
 static bool exists(struct vde_switch *sw, unsigned number)

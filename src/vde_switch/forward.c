@@ -12,6 +12,7 @@
 
 #include "vde_switch/endpoint.h"
 #include "vde_switch/image.h"
+#include "vde_switch/plugin_adapter.h"
 #include "vde_switch/port.h"
 #include "vde_switch/switch.h"
 
@@ -35,6 +36,8 @@ struct stage {
 
 struct forwarder {
 	uint8_t *buffers;
+	uint8_t *flat;          /* a frame that leaves, in one piece, for events and filters */
+	bool transparent;       /* the current frame's tag is of no VLAN here: it travels from trunk port to trunk port */
 	struct frame frame[ENDPOINT_BATCH];
 	struct frame_image image[ENDPOINT_BATCH][FORMS];
 	unsigned stages;
@@ -50,8 +53,9 @@ struct forwarder *forwarder_create(void)
 	if (!forwarder)
 		return NULL;
 	forwarder->buffers = calloc(ENDPOINT_BATCH, BUFFER_STRIDE);
-	if (!forwarder->buffers) {
-		free(forwarder);
+	forwarder->flat = calloc(1, FRAME_MAX_SIZE + TAILROOM);
+	if (!forwarder->buffers || !forwarder->flat) {
+		forwarder_destroy(forwarder);
 		return NULL;
 	}
 	for (unsigned i = 0; i < ENDPOINT_BATCH; i++)
@@ -64,6 +68,7 @@ void forwarder_destroy(struct forwarder *forwarder)
 	if (!forwarder)
 		return;
 	free(forwarder->buffers);
+	free(forwarder->flat);
 	free(forwarder);
 }
 
@@ -87,6 +92,10 @@ static void stage_image(struct forwarder *forwarder, struct endpoint *endpoint, 
 			flush_stages(forwarder);
 		endpoint->stage = &forwarder->stage[forwarder->stages++];
 		endpoint->stage->endpoint = endpoint;
+		endpoint->stage->count = 0;
+	}
+	if (endpoint->stage->count == ENDPOINT_BATCH) {         /* only a mirror gets more than one copy of a frame */
+		endpoint_send(endpoint, endpoint->stage->image, ENDPOINT_BATCH);
 		endpoint->stage->count = 0;
 	}
 	endpoint->stage->image[endpoint->stage->count++] = image;
@@ -117,18 +126,108 @@ static void publish_packet(struct vde_switch *sw, enum event_kind kind, const st
 	event_publish(&sw->events, &event);
 }
 
+/* What comes in, to whoever listens and to the plugins' filters. False: a filter dropped it. */
+static bool filter_input(struct vde_switch *sw, const struct port *port, struct frame *frame)
+{
+	publish_packet(sw, EVENT_PACKET_IN, port, frame);
+	if (sw->filter)
+		frame->length = plugin_adapter_filter(sw->filter, EVENT_PACKET_IN, port->number, frame->data, frame->length);
+	return frame->length >= ETHERNET_HEADER_SIZE;
+}
+
+/* The image in one piece of memory of our own. */
+static void flatten(struct forwarder *forwarder, const struct frame_image *image, struct frame *frame)
+{
+	*frame = (struct frame){ .data = forwarder->flat };
+	for (unsigned i = 0; i < image->pieces; i++) {
+		memcpy(frame->data + frame->length, image->piece[i].iov_base, image->piece[i].iov_len);
+		frame->length += (uint32_t)image->piece[i].iov_len;
+	}
+}
+
+static bool is_unchanged(const struct frame_image *image, const struct frame *frame)
+{
+	uint32_t at = 0;
+
+	if (frame->length != image->length)
+		return false;
+	for (unsigned i = 0; i < image->pieces; i++) {
+		if (memcmp(frame->data + at, image->piece[i].iov_base, image->piece[i].iov_len) != 0)
+			return false;
+		at += (uint32_t)image->piece[i].iov_len;
+	}
+	return true;
+}
+
+/* Past the stages: this may be called in the middle of a batch. */
+static void send_now(struct port *port, struct frame_image *image)
+{
+	struct frame_image *images[1] = { image };
+	struct endpoint *next;
+
+	port->counters.out_frames++;
+	port->counters.out_bytes += image->length;
+	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = next) {
+		next = endpoint->next;
+		endpoint_send(endpoint, images, 1);
+	}
+}
+
+/*
+ * The frame as it leaves, tag pushed or popped, to whoever listens and to the plugins' filters. False: there is nothing left to send: a filter
+ * dropped it, or changed it, in which case the changed one has been sent, after those before it.
+ */
+static bool filter_output(struct vde_switch *sw, struct port *port, uint16_t vid, const struct frame_image *image)
+{
+	struct frame_image changed = { .pieces = 0 };
+	struct frame frame;
+
+	flatten(sw->forwarder, image, &frame);
+	frame.vid = vid;
+	publish_packet(sw, EVENT_PACKET_OUT, port, &frame);
+	if (sw->filter)
+		frame.length = plugin_adapter_filter(sw->filter, EVENT_PACKET_OUT, port->number, frame.data, frame.length);
+	if (frame.length < ETHERNET_HEADER_SIZE) {
+		port->counters.dropped[DROP_FILTER]++;
+		return false;
+	}
+	if (is_unchanged(image, &frame))
+		return true;
+	flush_stages(sw->forwarder);
+	image_plain(&changed, &frame);
+	send_now(port, &changed);
+	packet_release(changed.packet);
+	return false;
+}
+
+static void port_transmit(struct vde_switch *sw, struct port *port, struct frame_image *image)
+{
+	port->counters.out_frames++;
+	port->counters.out_bytes += image->length;
+	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = endpoint->next)
+		stage_image(sw->forwarder, endpoint, image);
+}
+
+static void port_mirror(struct vde_switch *sw, const struct port *port, struct frame_image *image)
+{
+	for (unsigned i = 0; i < port->mirror_count; i++)
+		port_transmit(sw, sw->port[port->mirror_to[i]], image);
+}
+
+/* image NULL: with its tag the frame would be too long. */
 static void port_output(struct vde_switch *sw, struct port *port, const struct frame *frame, struct frame_image *image)
 {
+	if (port->mirror_sources)
+		return;
 	if (!image) {
 		port->counters.dropped[DROP_OVERSIZE]++;
 		return;
 	}
-	port->counters.out_frames++;
-	port->counters.out_bytes += image->length;
-	if (event_wanted(&sw->events, EVENT_PACKET_OUT))
-		publish_packet(sw, EVENT_PACKET_OUT, port, frame);
-	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = endpoint->next)
-		stage_image(sw->forwarder, endpoint, image);
+	if (event_wanted(&sw->events, EVENT_PACKET_OUT) && !filter_output(sw, port, frame->vid, image))
+		return;
+	port_transmit(sw, port, image);
+	if (port->mirror_count)
+		port_mirror(sw, port, image);
 }
 
 static void flood_hub(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
@@ -143,11 +242,12 @@ static void flood_hub(struct vde_switch *sw, const struct port *from, const stru
 static void flood_vlan(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
 {
 	const struct vlan *vlan = sw->vlan[frame->vid];
+	bool transparent = sw->forwarder->transparent;
 
 	for (unsigned i = 0; i < vlan->egress_count; i++) {
 		const struct vlan_egress *egress = &vlan->egress[i];
 
-		if (egress->port != from)
+		if (egress->port != from && (!transparent || egress->port->trunk))
 			port_output(sw, egress->port, frame, frame_image(sw->forwarder, frame, index, egress->tagged));
 	}
 }
@@ -157,6 +257,8 @@ static void output_unicast(struct vde_switch *sw, const struct port *from, const
 	struct port *port = sw->port[number];
 
 	if (!port || port == from || vlan_get_state(port, frame->vid) != VLAN_FORWARDING)
+		return;
+	if (sw->forwarder->transparent && !port->trunk)
 		return;
 	port_output(sw, port, frame, frame_image(sw->forwarder, frame, index, port->untagged_vid != frame->vid));
 }
@@ -176,18 +278,35 @@ static void pad(struct frame *frame)
 }
 
 /*
+ * A tag of a VLAN that the switch does not have, on a trunk port: the tag is payload like any other, and the frame travels in the port's
+ * untagged VLAN. VLANs that the switch has are never crossed this way.
+ */
+static bool accept_transparently(struct vde_switch *sw, const struct port *port, struct frame *frame)
+{
+	if (!port->trunk || !frame->tagged || vlan_get(sw, frame->vid) || port->untagged_vid == VLAN_NONE)
+		return false;
+	frame->vid = port->untagged_vid;
+	frame->tagged = false;
+	sw->forwarder->transparent = true;
+	return true;
+}
+
+/*
  * The VLAN a frame travels in (802.1Q clause 6.9). A tag with VID 0 only carries a priority: the frame belongs to the port's untagged VLAN.
  * False: the port does not accept it.
  */
-static bool classify(const struct port *port, struct frame *frame)
+static bool classify(struct vde_switch *sw, const struct port *port, struct frame *frame)
 {
+	sw->forwarder->transparent = false;
 	frame->tagged = frame_outer_type(frame) == ETHERTYPE_VLAN && frame->length >= ETHERNET_HEADER_SIZE + ETHERNET_TAG_SIZE;
 	frame->vid = frame->tagged ? read_be16(frame->data + ETHERNET_HEADER_SIZE) & VLAN_VID_MASK : 0;
 	if (frame->vid == 0)
 		frame->vid = port->untagged_vid;
 	if (frame->vid == VLAN_NONE)
 		return false;
-	return frame->vid == port->untagged_vid || vlan_is_tagged(port, frame->vid);
+	if (frame->vid == port->untagged_vid || vlan_is_tagged(port, frame->vid))
+		return true;
+	return accept_transparently(sw, port, frame);
 }
 
 static void learn(struct vde_switch *sw, const struct port *port, const struct frame *frame, uint32_t now)
@@ -209,11 +328,11 @@ static bool is_for_spanning_tree(struct vde_switch *sw, struct port *port, const
 
 static void switch_frame(struct vde_switch *sw, struct port *port, struct frame *frame, unsigned index, uint32_t now)
 {
-	if (!classify(port, frame)) {
+	if (!classify(sw, port, frame)) {
 		port->counters.dropped[DROP_VLAN]++;
 		return;
 	}
-	if (is_for_spanning_tree(sw, port, frame))
+	if (!sw->forwarder->transparent && is_for_spanning_tree(sw, port, frame))
 		return;
 	enum vlan_state state = vlan_get_state(port, frame->vid);
 	if (state != VLAN_DISCARDING)
@@ -254,11 +373,19 @@ void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frame
 			port->counters.dropped[DROP_RUNT]++;
 			continue;
 		}
+		if (port->mirror_sources) {
+			port->counters.dropped[DROP_MIRROR]++;
+			continue;
+		}
+		if (event_wanted(&sw->events, EVENT_PACKET_IN) && !filter_input(sw, port, frame)) {
+			port->counters.dropped[DROP_FILTER]++;
+			continue;
+		}
 		pad(frame);
 		port->counters.in_frames++;
 		port->counters.in_bytes += frame->length;
-		if (event_wanted(&sw->events, EVENT_PACKET_IN))
-			publish_packet(sw, EVENT_PACKET_IN, port, frame);
+		if (port->mirror_count)
+			port_mirror(sw, port, frame_image(sw->forwarder, frame, i, frame->tagged));
 		if (sw->hub)
 			flood_hub(sw, port, frame, i);
 		else
@@ -280,18 +407,17 @@ void forward_receive(struct vde_switch *sw, struct endpoint *from)
 		forward_batch(sw, port, forwarder->frame, count);
 }
 
-void forward_to_port(struct port *port, const struct frame *frame)
+void forward_to_port(struct vde_switch *sw, struct port *port, const struct frame *frame)
 {
 	struct frame_image image = { .pieces = 0 };
-	struct frame_image *images[1] = { &image };
-	struct endpoint *next;
 
+	if (port->mirror_sources)
+		return;
 	image_plain(&image, frame);
-	port->counters.out_frames++;
-	port->counters.out_bytes += image.length;
-	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = next) {
-		next = endpoint->next;
-		endpoint_send(endpoint, images, 1);
-	}
+	if (event_wanted(&sw->events, EVENT_PACKET_OUT) && !filter_output(sw, port, frame->vid, &image))
+		return;
+	send_now(port, &image);
+	for (unsigned i = 0; i < port->mirror_count; i++)
+		send_now(sw->port[port->mirror_to[i]], &image);
 	packet_release(image.packet);
 }

@@ -23,6 +23,6 @@ void forward_receive(struct vde_switch *sw, struct endpoint *from);
 void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count);
 
 /* A frame of the switch's own to one port, tagged or not as the caller made it. */
-void forward_to_port(struct port *port, const struct frame *frame);
+void forward_to_port(struct vde_switch *sw, struct port *port, const struct frame *frame);
 
 #endif

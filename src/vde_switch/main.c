@@ -9,7 +9,9 @@
 #include "common/mgmt.h"
 #include "vde_switch/commands.h"
 #include "vde_switch/control.h"
+#include "vde_switch/debug.h"
 #include "vde_switch/endpoint_tap.h"
+#include "vde_switch/plugin.h"
 #include "vde_switch/switch.h"
 
 #include <errno.h>
@@ -33,7 +35,7 @@ enum {
 
 struct options {
 	unsigned numports, hash_size, priority;
-	bool hub, fstp;
+	bool hub, fstp, trunk;
 	struct cli_mac mac;
 	const char *directory;
 	struct cli_mode mode, directory_mode;
@@ -54,6 +56,7 @@ static const struct cli_option option_rows[] = {
 	{ 'n', "numports", "N", "Number of ports (default 32)", CLI_UINT, OPTION(numports), 1, PORT_MAX, NULL },
 	{ 'x', "hub", NULL, "Make the switch act as a hub", CLI_FLAG, OPTION(hub), 0, 0, NULL },
 	{ 'F', "fstp", NULL, "Activate the fast spanning tree protocol", CLI_FLAG, OPTION(fstp), 0, 0, NULL },
+	{ 0, "trunk", NULL, "Pass tagged frames of VLANs that the switch does not have", CLI_FLAG, OPTION(trunk), 0, 0, NULL },
 	{ 0, "macaddr", "MAC", "Set the switch MAC address", CLI_MAC, OPTION(mac), 0, 0, NULL },
 	{ 0, "priority", "N", "Set the priority for FST (MAC extension)", CLI_UINT, OPTION(priority), 0, 65535, NULL },
 	{ 0, "hashsize", "N", "Hash table size", CLI_UINT, OPTION(hash_size), 1, FDB_MAX_BUCKETS, NULL },
@@ -210,7 +213,7 @@ static int open_switch(struct program *program)
 {
 	const struct options *options = &program->options;
 	struct switch_config config = {
-		.numports = options->numports, .hash_size = options->hash_size, .hub = options->hub,
+		.numports = options->numports, .hash_size = options->hash_size, .hub = options->hub, .trunk = options->trunk,
 		.has_mac = options->mac.set, .priority = options->priority, .fstp = options->fstp,
 	};
 
@@ -241,6 +244,14 @@ static int open_control(struct program *program)
 	return control_open(program->sw, &config);
 }
 
+static void forget_session(void *owner, struct mgmt_session *session)
+{
+	struct program *program = owner;
+
+	if (program->sw)
+		debug_forget(program->sw->debug, session);
+}
+
 static int open_management(struct program *program)
 {
 	static const struct mgmt_config settings = {
@@ -251,6 +262,7 @@ static int open_management(struct program *program)
 	struct unixsock_owner owner = { management_mode(options), chosen_group(&options->management_group) };
 
 	config.owner = program;
+	config.session_closed = forget_session;
 	program->sw->mgmt = mgmt_create(program->loop, &program->log, &config);
 	if (!program->sw->mgmt || switch_add_commands(program->sw) != 0)
 		return ENOMEM;
@@ -339,6 +351,7 @@ static void close_all(struct program *program)
 	struct mgmt *mgmt = program->sw ? program->sw->mgmt : NULL;
 
 	switch_destroy(program->sw);
+	program->sw = NULL;
 	mgmt_destroy(mgmt);
 	pidfile_remove(&program->pidfile);
 	loop_destroy(program->loop);

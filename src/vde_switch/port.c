@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vde_switch/port.h"
 
+#include "vde_switch/mirror.h"
 #include "vde_switch/switch.h"
 
 #include <errno.h>
@@ -77,6 +78,7 @@ int port_create(struct vde_switch *sw, unsigned number, struct port **created)
 	port->allocatable = true;
 	port->allowed_user = (uid_t)-1;
 	port->allowed_group = (gid_t)-1;
+	port->trunk = sw->trunk;
 	if (vlan_port_created(sw, port) != 0) {
 		free(port);
 		return ENOMEM;
@@ -99,6 +101,7 @@ int port_remove(struct vde_switch *sw, unsigned number)
 	if (port_is_active(port))
 		return EADDRINUSE;
 	vlan_port_removed(sw, port);
+	mirror_port_removed(sw, port);
 	sw->port[number] = NULL;
 	free(port);
 	return 0;
@@ -207,6 +210,7 @@ static void deactivate(struct vde_switch *sw, struct port *port)
 	sw->active[port->active_index] = last;
 	last->active_index = port->active_index;
 	vlan_port_down(sw, port);
+	mirror_port_down(sw, port);
 	fdb_flush_port(sw->fdb, port->number);
 	publish(sw, EVENT_PORT_DEL, port, NULL);
 }

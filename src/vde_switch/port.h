@@ -18,6 +18,7 @@ enum {
 	PORT_ANY = -1,
 	PORT_MAX = 65535,
 	PORT_DEFAULT_COUNT = 32,
+	MIRROR_MAX = 4,                 /* ports that get copies of one port's frames; a further one is refused: ENOSPC */
 };
 
 /* Frames a port dropped, by reason. */
@@ -28,6 +29,8 @@ enum port_drop {
 	DROP_BLOCKED,                   /* the spanning tree has the port discarding */
 	DROP_QUEUE,                     /* an endpoint's queue was full */
 	DROP_ERROR,                     /* the system refused it */
+	DROP_FILTER,                    /* a plugin did not let it pass */
+	DROP_MIRROR,                    /* came in on a port that only takes copies (mirror.h) */
 	DROP_COUNT,
 };
 
@@ -60,6 +63,10 @@ struct port {
 	struct endpoint *endpoints;
 	unsigned endpoint_count;
 	unsigned active_index;          /* in the switch's list of active ports */
+	bool trunk;                     /* tagged frames of VLANs that the switch does not have pass, between trunk ports */
+	unsigned mirror_count;          /* ports that get copies of what this one sends and receives, */
+	uint16_t mirror_to[MIRROR_MAX]; /* and their numbers (mirror.h) */
+	unsigned mirror_sources;        /* ports whose copies this one gets; above 0 it carries nothing else */
 	struct port_counters counters;
 };
 

@@ -57,7 +57,7 @@ static void send_bpdu(void *owner, unsigned number, const uint8_t *bpdu, size_t 
 		frame.length += ETHERNET_TAG_SIZE;
 		frame.tagged = true;
 	}
-	forward_to_port(port, &frame);
+	forward_to_port(sw, port, &frame);
 }
 
 static void publish(const struct tree *tree, enum event_kind kind, unsigned port, const char *text)

@@ -2,7 +2,9 @@
 #include "vde_switch/switch.h"
 
 #include "vde_switch/control.h"
+#include "vde_switch/debug.h"
 #include "vde_switch/forward.h"
+#include "vde_switch/plugin.h"
 #include "vde_switch/stp.h"
 
 #include <errno.h>
@@ -73,7 +75,7 @@ static bool allocate(struct vde_switch *sw, const struct switch_config *config)
 	sw->fdb = fdb_create(config->hash_size, FDB_MAX_ENTRIES, config->numports + 1);
 	sw->forwarder = forwarder_create();
 	sw->gc_timer = loop_add_timer(sw->loop, collect_garbage, sw);
-	return sw->fdb && sw->forwarder && sw->gc_timer && vlan_table_init(sw) == 0 &&
+	return debug_open(sw) == 0 && plugins_open(sw) == 0 && sw->fdb && sw->forwarder && sw->gc_timer && vlan_table_init(sw) == 0 &&
 	       port_table_init(sw, config->numports) == 0 && (sw->stp = stp_create(sw)) != NULL;
 }
 
@@ -86,6 +88,7 @@ struct vde_switch *switch_create(struct loop *loop, struct log *log, const struc
 	sw->loop = loop;
 	sw->log = log;
 	sw->hub = config->hub;
+	sw->trunk = config->trunk;
 	sw->priority = config->priority;
 	sw->started_ns = loop_clock();
 	sw->queue_length = TXQUEUE_DEFAULT_LENGTH;
@@ -106,6 +109,8 @@ void switch_destroy(struct vde_switch *sw)
 {
 	if (!sw)
 		return;
+	plugins_close(sw);
+	debug_close(sw);
 	stp_destroy(sw->stp);
 	port_table_free(sw);
 	control_close(sw->control);

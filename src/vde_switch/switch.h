@@ -22,7 +22,7 @@ struct stp;
 struct switch_config {
 	unsigned numports;              /* ports 1..numports; at most PORT_MAX */
 	unsigned hash_size;             /* buckets to begin with */
-	bool hub;
+	bool hub, trunk;
 	bool has_mac;
 	uint8_t mac[ETHERNET_ADDRESS_SIZE];
 	unsigned priority;              /* bridge priority for the spanning tree */
@@ -56,6 +56,11 @@ struct vde_switch {
 	struct txbudget txbudget;
 	unsigned queue_length;          /* frames, of endpoints to come */
 	struct log_limit peer_log;      /* messages that peers can cause */
+
+	struct debug *debug;
+	struct plugins *plugins;
+	struct plugin_adapter *filter;  /* packet filters of plugins; NULL: none */
+	bool trunk;                     /* ports to come are trunk ports */
 
 	struct control *control;        /* the control socket; NULL: none */
 };
