@@ -173,13 +173,15 @@ static enum verdict receive_init(struct hub *hub, const union address *from, con
 
 /* ---- DATA ---- */
 
-static void announce(struct hub *hub, struct session *session)
+static void announce(struct hub *hub, struct session *session, uint64_t now_ns)
 {
 	hub->pending--;
 	hub->peers++;
 	session->user_knows = true;
-	if (hub->peers > hub->max_peers || !hub->callbacks->peer_up(hub->owner, session))
-		session->closed = true;
+	if (hub->peers <= hub->max_peers && hub->callbacks->peer_up(hub->owner, session))
+		return;
+	session_say_close(session, now_ns);
+	session->closed = true;
 }
 
 static enum verdict receive_data(struct hub *hub, const union address *from, uint8_t *datagram, size_t length, uint64_t now_ns)
@@ -192,7 +194,7 @@ static enum verdict receive_data(struct hub *hub, const union address *from, uin
 		return VERDICT_UNKNOWN;
 	verdict = session_receive(session, from, datagram, length, now_ns);
 	if (session->up && !session->user_knows)
-		announce(hub, session);
+		announce(hub, session, now_ns);
 	if (session->closed)
 		remove_session(hub, session, HUB_CLOSED);
 	return verdict;
@@ -238,7 +240,7 @@ void hub_tick(struct hub *hub, uint64_t now_ns)
 
 bool hub_is_busy(const struct hub *hub)
 {
-	return hub->peers || hub->pending || hub->keys.count;
+	return hub->peers || hub->pending || hub->keys.count > hub->keys.permanent;
 }
 
 void hub_too_big(struct hub *hub, const union address *to, size_t size, uint64_t now_ns)

@@ -7,7 +7,7 @@
 
 bool keystore_init(struct keystore *store, uint64_t lifetime_ns)
 {
-	store->count = 0;
+	store->count = store->permanent = 0;
 	store->lifetime_ns = lifetime_ns;
 	store->keys = calloc(KEYSTORE_MAX, sizeof(*store->keys));
 	return store->keys != NULL;
@@ -19,7 +19,7 @@ void keystore_wipe(struct keystore *store)
 		OPENSSL_cleanse(store->keys, KEYSTORE_MAX * sizeof(*store->keys));
 	free(store->keys);
 	store->keys = NULL;
-	store->count = 0;
+	store->count = store->permanent = 0;
 }
 
 static bool is_dead(const struct key *key, uint64_t now_ns)
@@ -63,12 +63,15 @@ bool keystore_add(struct keystore *store, const uint8_t id[KEY_ID_SIZE], const u
 {
 	struct key *key = find(store, id);
 
+	if (key && key->permanent)
+		return permanent;       /* an introduction does not replace it */
 	if (!key) {
 		keystore_expire(store, now_ns);
 		key = make_room(store);
 	}
 	if (!key)
 		return false;
+	store->permanent += permanent;
 	memcpy(key->id, id, KEY_ID_SIZE);
 	memcpy(key->secret, secret, SECRET_SIZE);
 	key->permanent = permanent;

@@ -22,7 +22,7 @@ struct key {
 
 struct keystore {
 	struct key *keys;
-	size_t count;
+	size_t count, permanent;
 	uint64_t lifetime_ns;
 };
 
