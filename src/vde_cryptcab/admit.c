@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +90,7 @@ int admit_run(unsigned port, struct log *log)
 	char text[128];
 	int fd = connect_to_server(port), status;
 
+	signal(SIGPIPE, SIG_IGN);
 	if (fd < 0) {
 		snprintf(text, sizeof(text), "no vde_cryptcab of yours serves UDP port %u on this host", port);
 		log_error(log, "%s", text);

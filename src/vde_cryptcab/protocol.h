@@ -97,8 +97,8 @@ enum protocol_offsets {
 #define RETRY_MAX_TIME (5 * PROTOCOL_SECOND)
 #define KEEPALIVE_TIME (25 * PROTOCOL_SECOND)           /* a probe of the full path size, each way */
 #define KEEPALIVE_SHORT_TIME (10 * PROTOCOL_SECOND)     /* the client's with -k */
-#define SILENCE_PROBE_TIME (3 * PROTOCOL_SECOND)        /* sent, and heard nothing since: ask */
-#define SILENCE_HANDSHAKE_TIME (8 * PROTOCOL_SECOND)    /* still nothing: the server may have been restarted */
+#define SILENCE_PROBE_TIME (2 * PROTOCOL_SECOND)        /* sent, and heard nothing since: ask */
+#define SILENCE_HANDSHAKE_TIME (6 * PROTOCOL_SECOND)    /* still nothing: the server may have been restarted */
 #define PENDING_TIME (10 * PROTOCOL_SECOND)             /* a handshake that its client does not confirm is forgotten */
 #define IDLE_TIME_DEFAULT_S 120                         /* a peer that is silent so long is gone */
 #define ADMITTED_UNUSED_TIME_DEFAULT_S 300              /* an introduced secret without a session lives so long */
