@@ -629,16 +629,69 @@ static void peers_are_bounded(void **state)
 		assert_true(world->hub.peers <= 8);
 	}
 	assert_true(world->hub.refused_full > 0);
-	for (unsigned i = 0; i < 1000; i++) {   /* INITs whose clients never answer */
+	world_destroy(world);
+}
+
+/* INITs whose clients never confirm: the oldest gives way, and a newcomer is served all the same. */
+static void pending_is_bounded(void **state)
+{
+	struct world *world = world_create(MODE_SEALED);
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * HUB_PENDING_MAX; i++) {
 		world_start_client(world, 1);
 		session_tick(&world->sessions[1], world->now);
-		world->loss_percent = 0;
-		if (world->queued)
-			world_give(world, WORLD_SERVER, &world->queue[0].from, world->queue[0].bytes, world->queue[0].length);
+		assert_int_equal(world->queued, 1);
+		assert_int_equal(world_give(world, WORLD_SERVER, &world->queue[0].from, world->queue[0].bytes, world->queue[0].length),
+				 VERDICT_ACCEPTED);
 		world_discard(world);
 		world->now += SECOND / 20;
 		assert_true(world->hub.pending <= HUB_PENDING_MAX);
 	}
+	assert_int_equal(world->hub.pending, HUB_PENDING_MAX);
+	world_start_client(world, 0);
+	world_pass(world, SECOND);
+	assert_works(world, 0);
+	world_destroy(world);
+}
+
+/* A rekey: what was sealed under the old key and comes late is still opened; and its INIT, come from elsewhere, moves nothing. */
+static void late_and_led_astray(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+	union address elsewhere = world_address(77, 7), home = world->clients[0].address;
+	unsigned frames = world->server.mail.frames;
+	struct letter late[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		if (i < 2)
+			world_frame_up(world, 0, 5, 100);
+		else
+			world_frame_down(world, 0, 5, 100);
+		late[i] = world->queue[0];
+		world->queued = 0;
+	}
+	world_pass(world, REKEY_AFTER_TIME - 10 * SECOND);
+	while (world->queued == 0) {
+		world->now += SECOND / 2;
+		session_tick(&world->sessions[0], world->now);
+		if (world->queued && world->queue[0].bytes[0] != TYPE_INIT)
+			world_carry(world);
+	}
+	world_give(world, WORLD_SERVER, &elsewhere, world->queue[0].bytes, world->queue[0].length);
+	assert_true(address_equal(&world->queue[1].to, &elsewhere));    /* the answer goes there, */
+	assert_true(address_equal(&world_peer(world, 0)->address, &home));      /* the frames do not */
+	world_discard(world);
+	assert_int_equal(world_give(world, WORLD_SERVER, &late[0].from, late[0].bytes, late[0].length), VERDICT_ACCEPTED);
+	world_pass(world, 5 * SECOND);
+	assert_int_equal(world->sessions[0].counters.handshakes, 2);
+	assert_int_equal(world_give(world, WORLD_SERVER, &late[1].from, late[1].bytes, late[1].length), VERDICT_ACCEPTED);
+	assert_int_equal(world_give(world, 0, &late[2].from, late[2].bytes, late[2].length), VERDICT_ACCEPTED);
+	assert_int_equal(world->server.mail.frames, frames + 2);
+	assert_works(world, 0);
+	for (unsigned i = 0; i < 3; i++)
+		free(late[i].bytes);
 	world_destroy(world);
 }
 
@@ -750,6 +803,8 @@ int main(void)
 		cmocka_unit_test(introduced_key_dies),
 		cmocka_unit_test(many_clients),
 		cmocka_unit_test(peers_are_bounded),
+		cmocka_unit_test(pending_is_bounded),
+		cmocka_unit_test(late_and_led_astray),
 		cmocka_unit_test(loss_and_reordering),
 		cmocka_unit_test(narrow_path),
 		cmocka_unit_test(refused_plug),
