@@ -108,6 +108,17 @@ static void protect_memory(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
+/* Each peer's plug takes some descriptors. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void fill_standard_descriptors(void)
 {
 	int fd;
@@ -246,6 +257,7 @@ int main(int argc, char **argv)
 	program.log.verbose = program.options.verbose >= VERBOSE_DEBUG;
 	if (program.options.admit)
 		return admit_run(program.options.admit, &program.log);
+	raise_descriptor_limit();
 	daemon_begin(&program.daemon, &program.log, program.options.daemon);
 	return run(&program);
 }

@@ -5,6 +5,7 @@ Debian's vde_cryptcab with -x (it cannot encrypt); then the processor time that 
 
 VDE_BIN and VDE_LIB say which programs are measured. Needs root."""
 import argparse
+import contextlib
 import os
 import sys
 
@@ -12,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import vde  # noqa: E402
 import vde_ssh  # noqa: E402
 
-FLOOR_SSH, FLOOR_DEBIAN, CEILING_US = 3.0, 1.0, 6.0
+FLOOR_SSH, FLOOR_DEBIAN, CEILING_US, FLOOR_FLOOD = 3.0, 1.0, 6.0, 0.9
 
 
 class Bench:
@@ -52,6 +53,22 @@ class Bench:
         return [self.lab.start("dpipe", "vde_plug", self.sides[0][0].socket, "=", vde.need_program("ssh"), *daemon.options,
                                "127.0.0.1", "vde_plug", self.sides[1][0].socket, env=self.environment)]
 
+    @contextlib.contextmanager
+    def strangers(self, rate=10000):
+        """So many datagrams a second from one who has no secret, a third of them INITs."""
+        code = ("import os,socket,sys,time\n"
+                "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.connect(('127.0.0.1',int(sys.argv[1])))\n"
+                "letters=[bytes([k,0,0,0])+os.urandom(n-4) for k,n in ((1,100),(4,200),(4,1400))]\n"
+                "start=time.monotonic(); sent=0\n"
+                "while True:\n"
+                "  while sent<(time.monotonic()-start)*float(sys.argv[2]): s.send(letters[sent%3]); sent+=1\n"
+                "  time.sleep(0.001)\n")
+        program = self.lab.start("/usr/bin/python3", "-c", code, self.port, rate, env=vde.env_foreign())
+        try:
+            yield
+        finally:
+            program.end()
+
     def connect(self):
         self.sides[0][1].ping("10.77.0.2")
 
@@ -87,6 +104,23 @@ def measure(variant, args, mtu=1500):
         lab.close()
 
 
+def flood(args):
+    """The same cable by turns in peace and under a flood: the share of its speed that remains."""
+    lab = vde.Lab()
+    try:
+        bench = Bench(lab)
+        bench.ours("-P", bench.key)
+        bench.connect()
+        peace, war = [], []
+        for _ in range(args.rounds):
+            peace.append(bench.tcp(args.seconds))
+            with bench.strangers():
+                war.append(bench.tcp(args.seconds))
+        return sorted(war)[len(war) // 2] / sorted(peace)[len(peace) // 2]
+    finally:
+        lab.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3)
@@ -101,6 +135,7 @@ def main():
         "ethernet-path": (lambda bench: bench.ours("-P", bench.key, "--mtu", "1500"), 1500),
         "jumbo": (lambda bench: bench.ours("-P", bench.key), 9000),
         "ssh": (lambda bench: bench.ssh(), 1500),
+        "ssh-jumbo": (lambda bench: bench.ssh(), 9000),
         "debian-x": (lambda bench: bench.debian(), 1500),
     }
     results = {}
@@ -116,7 +151,8 @@ def main():
     extra = results["sealed"][1] - results["unencrypted"][1]
     checks = [("sealed / ssh", results["sealed"][0] / results["ssh"][0], FLOOR_SSH, True),
               ("sealed / Debian's -x", results["sealed"][0] / results["debian-x"][0], FLOOR_DEBIAN, True),
-              ("us per frame for the seal", extra, CEILING_US, False)]
+              ("us per frame for the seal", extra, CEILING_US, False),
+              ("speed left under a flood", flood(args), FLOOR_FLOOD, True)]
     for name, value, bound, floor in checks:
         good = value >= bound if floor else value < bound
         print(f"{name:28} {value:6.2f}  ({'at least' if floor else 'under'} {bound:g}) {'ok' if good else 'MISSED'}")
