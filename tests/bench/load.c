@@ -110,15 +110,16 @@ static uint64_t cpu_ns(const struct load *load)
 static void plug_open(struct load *load, struct plug *plug, const char *directory)
 {
 	struct plug_request_v3 request = {
-		.magic = PLUG_MAGIC, .version = PLUG_VERSION, .type = PLUG_NEW_PORT, .address.sun_family = AF_UNIX, .description = "load",
+		.magic = PLUG_MAGIC, .version = PLUG_VERSION, .type = PLUG_NEW_PORT, .description = "load",
 	};
-	struct sockaddr_un address = { .sun_family = AF_UNIX }, reply;
+	struct sockaddr_un own = { .sun_family = AF_UNIX }, address = { .sun_family = AF_UNIX }, reply;
 
 	plug->data = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	plug->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	snprintf(request.address.sun_path + 1, sizeof(request.address.sun_path) - 1, "load-%d-%u", (int)getpid(), load->names++);
+	snprintf(own.sun_path + 1, sizeof(own.sun_path) - 1, "load-%d-%u", (int)getpid(), load->names++);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, PLUG_CONTROL_NAME);
-	if (bind(plug->data, (struct sockaddr *)&request.address, sizeof(request.address)) != 0)
+	request.address = own;
+	if (bind(plug->data, (struct sockaddr *)&own, sizeof(own)) != 0)
 		fail("bind");
 	if (connect(plug->control, (struct sockaddr *)&address, sizeof(address)) != 0)
 		fail(address.sun_path);
