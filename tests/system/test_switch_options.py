@@ -286,7 +286,7 @@ def test_descriptor_zero_closed(lab):
     vde.wait_until(lambda: vde.answers(directory + "/ctl"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as junk:
         junk.connect(directory + "/ctl")
-        junk.sendall(b"junk")
+        junk.sendall(b"junk" * 64)
         junk.settimeout(vde.DEADLINE)
         assert junk.recv(1) == b""
     lab.plug(directory)
