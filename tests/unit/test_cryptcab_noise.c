@@ -18,8 +18,8 @@ static const char psk_hex[] = "54686973206973206d7920417573747269616e20706572737
 static const char initiator_hex[] = "893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a";
 static const char responder_hex[] = "bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b";
 /*
- * The handshake hash, from a second implementation made from the specification (Python, hashlib): the collection's own value differs from the
- * specification's for psk patterns, its messages do not. The hash is not used after the handshake.
+ * The handshake hash as a second implementation, made from the specification in Python, computes it. (The value that the collection gives for this
+ * pattern is another one; all six of its messages agree with both implementations. The hash is not used after the handshake.)
  */
 static const char hash_hex[] = "f4d03dc34495c95729ea6de9e1b59004b59733102488b3e24bc441e0be208eaf";
 
