@@ -172,6 +172,9 @@ static struct heap_frame *tree_pop(struct heap *heap)
 		i = child;
 	}
 	heap->tree[i] = *last;
+	/* The next frame is the root's, and the one after it stands right below: on their way while this one is handled. */
+	for (i = 0; i <= CHILDREN && i < heap->tree_count; i++)
+		__builtin_prefetch(heap->tree[i].frame);
 	return frame;
 }
 

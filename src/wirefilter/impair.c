@@ -493,7 +493,9 @@ void impair_unblock(struct impair *impair)
 
 uint64_t impair_busy_until(const struct impair *impair)
 {
-	return is_on(impair, SPEED) ? impair->speed.end : 0;
+	uint64_t end = is_on(impair, SPEED) ? impair->speed.end : 0;
+
+	return end > IMPAIR_SPEED_AHEAD ? end - IMPAIR_SPEED_AHEAD : 0;
 }
 
 uint64_t impair_waiting(const struct impair *impair)

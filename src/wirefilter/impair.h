@@ -23,6 +23,7 @@ enum {
 	IMPAIR_COPIES_MAX = 64,         /* of one frame, however high `dup` is */
 	IMPAIR_SIZE_EXTRA = 2,          /* every limit and rate counts a frame as this much longer: the length of a vdestream's header */
 	IMPAIR_BUFFER_DEFAULT = 64 << 20,       /* bytes waiting in one way when chanbufsize says nothing */
+	IMPAIR_SPEED_AHEAD = 10000000,  /* ns before an interface is free that the next frame is asked for: waking up takes time */
 	IMPAIR_REORDER_PATIENCE = 100000000,    /* ns that a frame is held back when no other comes */
 };
 
@@ -104,7 +105,7 @@ void impair_release(struct impair *impair, uint64_t now, unsigned max);
 uint64_t impair_deadline(const struct impair *impair);
 /* Frames may be handed out again. */
 void impair_unblock(struct impair *impair);
-/* Until when `speed` wants no further input. */
+/* Until when `speed` wants no further input: a little before it has sent what it was given. */
 uint64_t impair_busy_until(const struct impair *impair);
 /* How many frames wait. */
 uint64_t impair_waiting(const struct impair *impair);

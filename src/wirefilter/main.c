@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 static const uint64_t retry_ns = LOOP_SECOND, drain_ns = 5ull * LOOP_SECOND, flush_ns = LOOP_SECOND / 5;
@@ -318,100 +317,19 @@ static int watch_signals(struct program *program)
 	return error;
 }
 
-static uint64_t chosen_seed(const struct options *options)
-{
-	uint64_t seed = 0;
-
-	if (options->seed.set)
-		return options->seed.value;
-	if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-		seed = loop_clock();
-	return seed;
-}
-
+/* The filter as the command line wants it. Returns 0 or an exit status. Before anything is opened or forked. */
 static int create_filter(struct program *program)
 {
 	const struct filter_callbacks callbacks = {
 		.clock = loop_clock, .send = { [WAY_LR] = send_right, [WAY_RL] = send_left }, .stepped = stepped,
 		.rescheduled = rescheduled, .owner = program,
 	};
-	const struct options *options = &program->options;
-	int error = filter_init(&program->filter, &callbacks, chosen_seed(options));
 
-	if (error)
-		return error;
-	program->has_filter = true;
-	program->filter.bidirectional = !options->one_way;
-	program->filter.common.fifo = !options->nofifo;
-	program->filter.common.strict_mtu = options->strict_mtu;
-	program->commands = (struct commands){ .filter = &program->filter, .blink = &program->blink, .log = &program->log };
-	return 0;
-}
-
-/* Complains about a value of the command line and returns the status of a usage error. */
-static int bad_value(const struct program *program, const char *option, const char *value, const char *problem)
-{
-	fprintf(stderr, "%s: --%s: '%s': %s\nTry '%s --help'.\n", program->log.program, option, value, problem, program->log.program);
-	return 2;
-}
-
-static int apply_list(struct program *program, enum impairment which)
-{
-	const struct cli_list *list = &program->options.impairment[which];
-
-	for (size_t i = 0; i < list->count; i++)
-		if (filter_set_text(&program->filter, which, list->item[i]) != 0)
-			return bad_value(program, impairment_rows[which].command, list->item[i],
-					 which == BLACKOUT ? "not [LR|RL] MS every MS" :
-					 which == GE_P ? "not [LR|RL] P [R [1-H [1-K]]] in percent" :
-					 "not [LR|RL]BASE[+VARIATION][k|m|g][u|n]; numbers from 0 to 1e18, node 0 only");
-	return 0;
-}
-
-static int apply_presets(struct program *program)
-{
-	const struct cli_list *list = &program->options.presets;
-
-	for (size_t i = 0; i < list->count; i++) {
-		const struct preset *preset = preset_find(list->item[i]);
-
-		if (!preset || filter_set_preset(&program->filter, preset) != 0)
-			return bad_value(program, "preset", list->item[i], "no such preset; see --list-presets");
-	}
-	return 0;
-}
-
-static int apply_traces(struct program *program)
-{
-	const struct cli_list *list = &program->options.traces;
-	char problem[128];
-	unsigned line;
-
-	for (size_t i = 0; i < list->count; i++) {
-		int error = filter_set_trace(&program->filter, list->item[i], &line);
-
-		if (!error)
-			continue;
-		if (line)
-			snprintf(problem, sizeof problem, "line %u is not TIME DELAY LOSS with times that rise", line);
-		else
-			snprintf(problem, sizeof problem, "%s", strerror(error));
-		return bad_value(program, "trace", list->item[i], problem);
-	}
-	return 0;
-}
-
-/* What the user asked for on the command line. Returns 0 or an exit status. Before anything is opened or forked. */
-static int apply_options(struct program *program)
-{
-	int status;
-
-	if (create_filter(program) != 0)
+	if (filter_init(&program->filter, &callbacks, options_seed(&program->options)) != 0)
 		return EXIT_FAILURE;
-	status = apply_presets(program);
-	for (enum impairment which = 0; !status && which < IMPAIRMENT_COUNT; which++)
-		status = apply_list(program, which);
-	return status ? status : apply_traces(program);
+	program->has_filter = true;
+	program->commands = (struct commands){ .filter = &program->filter, .blink = &program->blink, .log = &program->log };
+	return options_apply(&program->options, &program->filter);
 }
 
 static int open_management(struct program *program)
@@ -550,7 +468,7 @@ int main(int argc, char **argv)
 	options_parse(&program.options, argc, argv);
 	if (program.options.list_presets)
 		return list_presets(&program.options);
-	status = apply_options(&program);
+	status = create_filter(&program);
 	if (status) {
 		close_all(&program);
 		return status;

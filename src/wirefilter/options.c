@@ -189,6 +189,7 @@ void options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ .mgmt_mode = { false, 0700 } };
 	first = cli_parse(&cli, argc, argv, options);
+	options->program = cli.program;
 	if (options->list_presets)
 		return;
 	choose_ends(options, argc - first, argv + first);

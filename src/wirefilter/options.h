@@ -3,7 +3,7 @@
 #ifndef WIREFILTER_OPTIONS_H
 #define WIREFILTER_OPTIONS_H
 
-#include "impairment.h"
+#include "filter.h"
 
 #include "common/cli.h"
 
@@ -28,6 +28,7 @@ struct options {
 	struct { bool set; uint64_t value; } seed;
 
 	/* Found out from these and the environment: */
+	const char *program;            /* the name it was called by */
 	struct end_choice end[END_COUNT];
 	bool one_way;                   /* left is read, right is written; both are stdin and stdout */
 	bool serve_console;
@@ -36,6 +37,11 @@ struct options {
 /* Fills options; returns only when they are right (otherwise exits with 2). The strings belong to argv or live as long as the program. */
 void options_parse(struct options *options, int argc, char **argv);
 void options_free(struct options *options);
+
+/* The seed that was given, or one that nobody knows. */
+uint64_t options_seed(const struct options *options);
+/* Sets presets, values and traces. Returns 0, or 2 after a line on stderr that names what is wrong. */
+int options_apply(const struct options *options, struct filter *filter);
 
 /*
  * Splits "A:B" for -v. Without "://" at the first colon; with it at the only colon that does not belong to a "://". Fills two strings allocated as

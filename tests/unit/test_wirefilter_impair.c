@@ -384,7 +384,7 @@ static void check_rate(struct bench *bench, enum impairment which, double rate, 
 		carried += size;
 	expected = rate * (double)(bench->out[bench->count - 1].time - bench->out[0].time) / SECOND;
 	assert_true(bench->count > 10 || rate < 2000);
-	if (fabs(carried / expected - 1) > 0.01)
+	if (fabs(carried / expected - 1) > 0.002)
 		fail_msg("%s %g with %u bytes: carried %g instead of %g", impairment_rows[which].command, rate, length, carried, expected);
 	set(bench, which, "0");
 	impair_flush(&bench->filter.way[WAY_LR]);
