@@ -136,8 +136,7 @@ static VDECONN *open_shared_object(struct attempt *attempt)
 
 	errno = EPROTONOSUPPORT;
 	if (path != NULL) {
-		if (!try_path(attempt, path, "") && path[0] == '\0')
-			errno = EPROTONOSUPPORT;
+		try_path(attempt, path, "");
 		return attempt->conn;
 	}
 	if (known && (try_directory(attempt, directory, strlen(directory), "vdeplug/") ||

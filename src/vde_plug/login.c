@@ -65,7 +65,7 @@ bool login_restrict(struct options *options, struct session *session, const char
 		refuse(session);
 	for (size_t i = 0; i < sizeof(dangerous) / sizeof(dangerous[0]); i++)
 		unsetenv(dangerous[i]);
-	*options = (struct options){.log = true, .iplog = is_in_iplog_group(), .description = options->description};
+	*options = (struct options){.log = true, .iplog = is_in_iplog_group(), .description = "vde_plug:"};
 	options->plug[0].locator = choose_network();
 	return true;
 }

@@ -33,12 +33,12 @@ static struct wire_plug *plug_of(struct wire *wire)
 	return (struct wire_plug *)(void *)wire;
 }
 
-/* Errors that a socket reports about a frame or a moment, not about itself. */
+/* Errors that a socket reports once, about a frame or a moment; any other one would come again at once. */
 static bool is_passing(int error)
 {
 	switch (error) {
-	case EAGAIN: case EINTR: case ENOBUFS: case ENOMEM: case EMSGSIZE: case ECONNREFUSED: case ECONNRESET: case ENOTCONN:
-	case EHOSTUNREACH: case ENETUNREACH: case ENETDOWN: case EHOSTDOWN: case EPERM: case EACCES: case EPROTO:
+	case EAGAIN: case EINTR: case ENOBUFS: case ENOMEM: case EMSGSIZE: case ECONNREFUSED: case ECONNRESET:
+	case EHOSTUNREACH: case ENETUNREACH: case ENETDOWN: case EHOSTDOWN:
 		return true;
 	default:
 		return false;
