@@ -99,7 +99,7 @@ def test_ring_of_three(lab, fabric):
 
 
 def test_root_dies(lab, fabric):
-    """A full mesh of four loses its root switch: the rest finds another within seconds, and no frame goes round."""
+    """A full mesh of four loses its root switch: the rest finds another before max age, and no frame goes round."""
     switches = [bridge(lab, priority) for priority in (0x1000, 0x2000, 0x3000, 0x4000)]
     for switch in switches[1:]:
         fabric.station(switch, 9)
@@ -108,7 +108,7 @@ def test_root_dies(lab, fabric):
     vde.wait_until(lambda: len({root(switch) for switch in switches}) == 1, "one root")
     for cable in cables[:3]:
         cable.cut()
-    assert fabric.connected() < 3 * vde.PATIENCE
+    assert fabric.connected(deadline=SETTLE) < 20 * vde.PATIENCE
     vde.wait_until(lambda: {root(s)[:5] for s in switches[1:]} == {"20:00"}, "the next root")
     fabric.no_duplicates()
 
