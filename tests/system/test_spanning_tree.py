@@ -160,6 +160,21 @@ def test_commands(lab, switch):
     plug.close()
 
 
+def test_configuration(lab, switch):
+    """What is set is part of the configuration script, and of a switch that loads it."""
+    for line in ("vlan/create 7", "port/create 4", "port/create 5", "vlan/addport 7 5", "fstp/priority 4096", "fstp/timers 1 6 4",
+                 "fstp/setedge 0 4 1", "fstp/guard 7 5 root", "fstp/cost 7 5 1234", "fstp/bonus 0 9 77", "fstp/setfstp 1"):
+        assert switch.command(line).code == 1000, line
+    script = switch.ask("config/show")
+    other = lab.switch()
+    for line in script:
+        assert other.command(line).code == 1000, line
+    assert other.ask("config/show") == script
+    assert {"fstp/setedge 0 4 1", "fstp/guard 7 5 root", "fstp/cost 7 5 1234", "fstp/bonus 0 9 77", "fstp/setfstp 1"} <= set(script)
+    switch.ask("port/remove 5")
+    assert "fstp/guard 7 5 root" not in switch.ask("config/show")
+
+
 def test_hub_wins_over_fstp(lab):
     switch = lab.switch("-F", "-x")
     assert switch.ask("fstp/showinfo")[1] == "FSTP=false" and "HUB=true" in switch.ask("port/showinfo")
