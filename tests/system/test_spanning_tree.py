@@ -357,3 +357,28 @@ def test_open_vswitch(lab, fabric, priority):
         fabric.connected()
     fabric.no_duplicates()
     assert "RSTP" in switch.ask("fstp/showport 0 1")[1]
+
+
+def test_tagged_vlan_with_debians(lab, fabric):
+    """The dialect with a tag: two cables to one of Debian's carry VLAN 10 only, and one of them is blocked."""
+    ours, theirs = bridge(lab, 0x2000), bridge(lab, 0x1000, DEBIAN)
+    for switch in (ours, theirs):
+        switch.ask("vlan/create 10")
+        for port in (1, 2, 3):
+            switch.ask(f"port/create {port}")
+            switch.ask(f"port/setvlan {port} {10 if port == 3 else 4095}")
+            if port < 3:
+                switch.ask(f"vlan/addport 10 {port}")
+        fabric.station(switch, 3)
+    cables = [fabric.cable(ours, theirs, (port, port)) for port in (1, 2)]
+
+    def blocked():
+        found = roles(ours, 10)
+        return found.get(1) != found.get(2) and "Root" in found.values() and "Alternate/Backup" in found.values()
+    vde.wait_until(blocked, "one root port and one blocked", SETTLE)
+    fabric.connected(deadline=SETTLE)
+    assert "vde_switch 2.3" in " ".join(ours.ask("fstp/showport 10 1"))
+    begin = time.monotonic()
+    assert vde.never(lambda: fabric.duplicates and fabric.duplicates[-1][0] > begin, 1)
+    cables[0 if roles(ours, 10)[1] == "Root" else 1].cut()
+    fabric.connected(deadline=SETTLE)
