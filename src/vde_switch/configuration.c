@@ -2,6 +2,7 @@
 #include "vde_switch/configuration.h"
 
 #include "common/command.h"
+#include "vde_switch/stp.h"
 #include "vde_switch/switch.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ static void print_globals(struct vde_switch *sw, struct reply *reply)
 static bool is_configured(const struct vde_switch *sw, const struct port *port)
 {
 	return !port->allocatable || port->untagged_vid != 0 || port->allowed_user != (uid_t)-1 || port->allowed_group != (gid_t)-1 ||
-	       (port->tagged && port->tagged->count) || port->trunk != sw->trunk || port->mirror_count || port->mirror_sources;
+	       (port->tagged && port->tagged->count) || port->trunk != sw->trunk || port->mirror_count || port->mirror_sources ||
+	       stp_is_configured(sw->stp, port);
 }
 
 /* Port 0 cannot be created by command; it comes with its first endpoint. */
@@ -90,6 +92,7 @@ void configuration_print(struct vde_switch *sw, struct reply *reply)
 			print_port(sw, reply, sw->port[number]);
 	for_each_port(sw, print_tagged, reply);
 	for_each_port(sw, print_mirrors, reply);
+	stp_print_configuration(sw->stp, reply);
 }
 
 /* 0 when path is free, or holds a script that we wrote; EEXIST otherwise. */

@@ -409,7 +409,7 @@ int rstp_get_port(const struct rstp *rstp, unsigned port, struct rstp_port_info 
 		return ENOENT;
 	*info = (struct rstp_port_info){
 		.port = port, .id = rstp_port_id(p), .role = p->role, .state = p->transition_state,
-		.cost = rstp_effective_cost(p), .bonus = p->bonus,
+		.cost = rstp_effective_cost(p), .bonus = p->bonus, .cost_set = p->path_cost,
 		.link = p->link, .point_to_point = p->oper_point_to_point, .admin_edge = p->admin_edge,
 		.auto_edge = p->auto_edge, .oper_edge = p->oper_edge, .legacy = !p->send_rstp,
 		.dialect = p->timer[DIALECT_WHILE] != 0, .guard = p->guard, .guarded = p->guarded, .disputed = p->disputed,

@@ -123,7 +123,8 @@ struct rstp_port_info {
 	uint16_t id;                    /* as sent: priority and identifier */
 	enum rstp_role role;
 	enum rstp_port_state state;
-	uint32_t cost, bonus;
+	uint32_t cost, bonus;           /* the bonus is taken off already */
+	uint32_t cost_set;              /* without the bonus */
 	bool link, point_to_point, admin_edge, auto_edge, oper_edge;
 	bool legacy;                    /* speaks 802.1D (STP) here */
 	bool dialect;                   /* speaks as vde_switch 2.3 -F did here */

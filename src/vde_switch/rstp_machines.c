@@ -16,6 +16,7 @@
  * - an agreement, given or received, holds for exactly one priority vector, not also for better ones (rstp_same_info);
  * - one that cannot be the answer to what was sent last is not taken (is_answer);
  * - a root port that becomes designated discards first, whatever the reason (enter_designated_port);
+ * - a designated port that may not send what it has to (TxHoldCount) discards, since its peer may act on what was so before (held);
  * - on shared segments, where nobody can agree, forwardDelay is FwdDelay and not HelloTime.
  * And it is quicker in one: whoever claims a segment with worse information is told at once, not at the next hello, since of two processes one is
  * always plugged in first and has spoken to nobody.
@@ -270,7 +271,7 @@ static void transmit(struct rstp_port *p, enum bpdu_type type)
 	uint8_t bytes[BPDU_RST_SIZE];
 	size_t length = bpdu_encode(&bpdu, bytes);
 
-	p->new_info = false;
+	p->new_info = p->held = false;
 	p->told = true;
 	p->tx_count++;
 	p->sent++;
@@ -291,7 +292,7 @@ static bool speaks_at_hello(const struct rstp_port *p)
 static void port_transmit_machine(struct rstp_port *p)
 {
 	if (!rstp_port_enabled(p)) {
-		p->new_info = false;
+		p->new_info = p->held = false;
 		p->tx_count = 0;
 		p->transmit_state = PTX_TRANSMIT_INIT;
 		return;
@@ -306,6 +307,7 @@ static void port_transmit_machine(struct rstp_port *p)
 		p->new_info = p->new_info || speaks_at_hello(p);
 		p->timer[HELLO_WHEN] = hello_time(p);
 	}
+	p->held = p->new_info && !p->told && p->tx_count >= p->bridge->hold_count && p->send_rstp && p->oper_point_to_point;
 	if (!p->new_info || p->tx_count >= p->bridge->hold_count)
 		return;
 	if (p->send_rstp)
@@ -588,8 +590,8 @@ static bool designated_synced(struct rstp_port *p)
 static bool designated_port(struct rstp_port *p)
 {
 	bool ready = (p->timer[FD_WHILE] == 0 || p->agreed || p->oper_edge) &&
-		(p->timer[RR_WHILE] == 0 || !p->re_root) && !p->sync;
-	bool must_discard = (p->sync && !p->synced) || (p->re_root && p->timer[RR_WHILE] != 0) || p->disputed;
+		(p->timer[RR_WHILE] == 0 || !p->re_root) && !p->sync && (!p->held || p->oper_edge);
+	bool must_discard = (p->sync && !p->synced) || (p->re_root && p->timer[RR_WHILE] != 0) || p->disputed || p->held;
 
 	if (!p->forward && !p->agreed && !p->proposing && !p->oper_edge) {      /* DESIGNATED_PROPOSE */
 		p->proposing = true;
@@ -815,12 +817,11 @@ static bool all_ports(struct rstp *rstp)
 	return moved;
 }
 
-void rstp_run(struct rstp *rstp, struct rstp_port *p)
+static void settle(struct rstp *rstp, struct rstp_port *p)
 {
 	unsigned rounds = 0;
 	bool again;
 
-	rstp->wide = p == NULL;
 	do {
 		again = rstp->wide ? all_ports(rstp) : port_machines(p);
 		if (rstp_role_selection(rstp))
@@ -828,10 +829,17 @@ void rstp_run(struct rstp *rstp, struct rstp_port *p)
 		rounds++;
 		assert(rounds < 100000);        /* the machines settle; if they do not, one is wrong */
 	} while (again);
+}
+
+void rstp_run(struct rstp *rstp, struct rstp_port *p)
+{
+	rstp->wide = p == NULL;
+	settle(rstp, p);
 	if (!rstp->wide) {
 		port_transmit_machine(p);
 		return;
 	}
 	for (size_t i = 0; i < rstp->ports; i++)
 		port_transmit_machine(rstp->port[i]);
+	settle(rstp, p);        /* of ports that could not send */
 }

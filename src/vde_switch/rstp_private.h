@@ -64,6 +64,7 @@ struct rstp_port {
 	enum rstp_role role, selected_role;
 	unsigned tx_count;
 	bool told;                      /* port_priority has been sent: there is something to agree to */
+	bool held;                      /* it could not be sent for TxHoldCount: the peer believes what was so before */
 	struct priority_vector designated_priority, msg_priority, port_priority;
 	struct rstp_times designated_times, msg_times, port_times;
 	struct bpdu msg;                /* what rcvd_msg speaks of */

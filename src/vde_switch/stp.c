@@ -11,6 +11,7 @@
  */
 #include "vde_switch/stp.h"
 
+#include "common/command.h"
 #include "common/frame.h"
 #include "vde_switch/forward.h"
 #include "vde_switch/port.h"
@@ -391,4 +392,52 @@ int stp_prepare_port(struct stp *stp, unsigned vid, unsigned number)
 	struct tree *tree = vid < VLAN_COUNT ? stp->tree[vid] : NULL;
 
 	return tree && port ? add_port(tree, port) : ENXIO;
+}
+
+/* ---- the configuration as a script ---- */
+
+static bool port_is_set(const struct tree *tree, unsigned number, struct rstp_port_info *info)
+{
+	if (!tree || rstp_get_port(tree->rstp, number, info) != 0)
+		return false;
+	return info->admin_edge || info->guard != RSTP_GUARD_OFF || info->cost_set != RSTP_COST_DEFAULT;
+}
+
+bool stp_is_configured(const struct stp *stp, const struct port *port)
+{
+	struct rstp_port_info info;
+
+	for (unsigned vid = 0; vid < VLAN_COUNT; vid++)
+		if (port_is_set(stp->tree[vid], port->number, &info))
+			return true;
+	return false;
+}
+
+static void print_tree(const struct tree *tree, struct reply *reply)
+{
+	struct rstp_port_info info;
+
+	for (int port = -1; (port = rstp_next_port(tree->rstp, port)) >= 0; ) {
+		if (!port_is_set(tree, (unsigned)port, &info))
+			continue;
+		if (info.admin_edge)
+			reply_printf(reply, "fstp/setedge %u %d 1\n", tree->vid, port);
+		if (info.cost_set != RSTP_COST_DEFAULT)
+			reply_printf(reply, "fstp/cost %u %d %u\n", tree->vid, port, info.cost_set);
+		if (info.guard != RSTP_GUARD_OFF)
+			reply_printf(reply, "fstp/guard %u %d %s\n", tree->vid, port, info.guard == RSTP_GUARD_BPDU ? "bpdu" : "root");
+	}
+	if (tree->bonus)
+		reply_printf(reply, "fstp/bonus %u %u %u\n", tree->vid, tree->bonus_port, tree->bonus);
+}
+
+void stp_print_configuration(const struct stp *stp, struct reply *reply)
+{
+	reply_printf(reply, "fstp/priority %u\n", stp->sw->priority);
+	reply_printf(reply, "fstp/timers %u %u %u\n", stp->times.hello, stp->times.max_age, stp->times.forward_delay);
+	for (unsigned vid = 0; vid < VLAN_COUNT; vid++)
+		if (stp->tree[vid])
+			print_tree(stp->tree[vid], reply);
+	if (!stp->sw->hub)
+		reply_printf(reply, "fstp/setfstp %d\n", stp->on);
 }

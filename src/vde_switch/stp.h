@@ -10,6 +10,8 @@
 
 #include "vde_switch/rstp.h"
 
+struct port;
+struct reply;
 struct stp;
 struct vde_switch;
 
@@ -38,5 +40,9 @@ void stp_get_bonus(const struct stp *stp, unsigned vid, unsigned *port, uint32_t
 
 /* Makes sure that the port is known to the tree, so that it can be set up before it is in use. 0, ENXIO (no such VLAN or port), ENOSPC, ENOMEM. */
 int stp_prepare_port(struct stp *stp, unsigned vid, unsigned port);
+
+/* For the configuration as a script: is anything set for this port in any tree? The commands that set everything as it is. */
+bool stp_is_configured(const struct stp *stp, const struct port *port);
+void stp_print_configuration(const struct stp *stp, struct reply *reply);
 
 #endif

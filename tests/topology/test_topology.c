@@ -373,7 +373,8 @@ static unsigned chance(uint64_t *state, unsigned below)
 
 static void random_network(struct network *n, uint64_t *state, bool shared, unsigned *ports)
 {
-	unsigned bridges = 2 + chance(state, 9), links = bridges - 1 + chance(state, bridges + 2);
+	unsigned bridges = 2 + chance(state, 9);
+	unsigned links = bridges - 1 + chance(state, bridges + 2);
 	char name[16];
 
 	for (unsigned i = 0; i < bridges; i++) {
@@ -399,16 +400,19 @@ static void random_network(struct network *n, uint64_t *state, bool shared, unsi
 
 static void random_change(struct network *n, uint64_t *state, const unsigned *ports)
 {
-	unsigned kind = chance(state, 11), b = chance(state, n->bridges), s = chance(state, n->segments);
+	unsigned kind = chance(state, 11);
+	unsigned b = chance(state, n->bridges);
+	unsigned s = chance(state, n->segments);
+	unsigned port = 1 + chance(state, ports[b]);
 
 	if (kind < 5)
 		network_set_link(n, s, !n->segment[s].up);
 	else if (kind < 6)
 		rstp_set_priority(n->bridge[b].rstp, chance(state, 16) * 4096);
 	else if (kind < 8)
-		rstp_port_set_cost(n->bridge[b].rstp, 1 + chance(state, ports[b]), 1 + chance(state, 400000));
+		rstp_port_set_cost(n->bridge[b].rstp, port, 1 + chance(state, 400000));
 	else if (kind < 9)
-		rstp_port_set_priority(n->bridge[b].rstp, 1 + chance(state, ports[b]), 16 * chance(state, 16));
+		rstp_port_set_priority(n->bridge[b].rstp, port, 16 * chance(state, 16));
 	else if (kind < 10)
 		network_run(n, 1000 * chance(state, 60));
 	else
