@@ -18,7 +18,7 @@
 #include "slirpvde/packet.h"
 
 enum {
-	COALESCE_MAX = 32768,           /* bytes of a joined packet: half of a window, so that guest and host work at once */
+	COALESCE_MAX = 20480,           /* bytes of a joined packet: half of a window, so that guest and host work at once */
 };
 
 typedef void coalesce_output(void *owner, const uint8_t *frame, uint32_t length);

@@ -11,7 +11,12 @@
 
 enum {
 	TIMERS_MAX = 4,                 /* libslirp has one (router advertisements); a further one would not run */
-	OUTPUT_BYTES = 4 * FRAME_MAX_SIZE,
+	OUTPUT_BYTES = 2 * FRAME_MAX_SIZE,
+	/*
+	 * So much is sent without waiting for the end of a turn: the switch and the guest work on it meanwhile. It is about what a socket
+	 * of Linux takes at once (net.unix.max_dgram_qlen: 10 frames).
+	 */
+	OUTPUT_EARLY = 16384,
 	NANOSECONDS_PER_MS = 1000000,
 	ICMPV6_ROUTER_ADVERTISEMENT = 134,
 	ETHERTYPE_ARP = 0x0806,
@@ -122,6 +127,8 @@ static ssize_t on_send_packet(const void *data, size_t length, void *opaque)
 	output->used += ((uint32_t)length + 15) & ~15U;
 	output->count++;
 	engine->counters.frames_out++;
+	if (output->used >= OUTPUT_EARLY)
+		flush_output(engine);
 	return (ssize_t)length;
 }
 

@@ -279,6 +279,8 @@ static void collect(struct slirpvde *program, struct sight *sight)
 	if (program->pidfile.path)
 		show_directory_of(sight, program->pidfile.path, true);
 	show_bound_sockets(sight);
+	if (sandbox_extra_directory())
+		sight->path[sight->count++] = (struct sandbox_path){ sandbox_extra_directory(), false };
 	for (unsigned i = 0; i < forwards->count; i++)
 		if (forwards->row[i].kind == FORWARD_UNIX)
 			show_directory_of(sight, forwards->row[i].target, false);
@@ -349,9 +351,6 @@ static void close_all(struct slirpvde *program)
 	wire_close(program->wire);
 	pidfile_remove(&program->pidfile);
 	loop_destroy(program->loop);
-	free(program->options.hosts.item);
-	free(program->options.dns.item);
-	free(program->options.outbound.item);
 }
 
 int main(int argc, char **argv)

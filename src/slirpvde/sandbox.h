@@ -42,4 +42,7 @@ int sandbox_no_new_privileges(void);
 int sandbox_mount_namespace(const struct sandbox_config *config);
 int sandbox_filter_system_calls(void);
 
+/* One more directory to be shown, or NULL: what the sanitizers of a build need (leaks.c; no_leaks.c in all others). */
+const char *sandbox_extra_directory(void);
+
 #endif

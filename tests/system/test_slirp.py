@@ -240,7 +240,7 @@ def test_sandbox(lab, switch):
     assert "capabilities none, new privileges none" in line
     assert ("filtered" in line) == (now["Seccomp"] == "2")
     if "files confined" in line and os.geteuid() == 0:
-        assert set(os.listdir(f"/proc/{slirp.pid}/root")) <= {"etc", "tmp", "run", *lab.dir.split("/")[1:2]}
+        assert set(os.listdir(f"/proc/{slirp.pid}/root")) <= {"etc", "tmp", "run", "proc", *lab.dir.split("/")[1:2]}
     assert dhcp(lab.plug(switch)) == (2, "10.0.2.15")
     session.close()
     free = start(lab, "-s", switch.socket, "--no-sandbox", "--quiet", "-p", lab.path("pid"), ready=None)
