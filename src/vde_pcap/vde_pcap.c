@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,6 +154,25 @@ static void switch_gone(void *owner, int fd, unsigned events)
 	loop_stop(capture->loop, 1);
 }
 
+/* The reader of a pipe went: there need not come another packet to find that out. */
+static void output_event(void *owner, int fd, unsigned events)
+{
+	struct vde_pcap *capture = owner;
+
+	(void)fd;
+	if (events & LOOP_HANGUP)
+		loop_stop(capture->loop, 0);
+}
+
+static bool watch_output(struct vde_pcap *capture)
+{
+	struct stat status;
+
+	if (fstat(capture->out, &status) != 0 || !S_ISFIFO(status.st_mode))
+		return true;
+	return loop_add_io(capture->loop, capture->out, 0, output_event, capture) != NULL;
+}
+
 static void got_signal(void *owner, int signal_number)
 {
 	struct vde_pcap *capture = owner;
@@ -174,13 +194,12 @@ static bool compile_filter(struct vde_pcap *capture, char **word, int count)
 		return false;
 	}
 	pcap = pcap_open_dead(DLT_EN10MB, FILTER_SNAPLEN);
-	if (pcap == NULL || pcap_compile(pcap, &capture->filter, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+	capture->filtered = pcap != NULL && pcap_compile(pcap, &capture->filter, text, 1, PCAP_NETMASK_UNKNOWN) == 0;
+	if (!capture->filtered)
 		complain(capture, text, pcap != NULL ? pcap_geterr(pcap) : "no memory");
-		return false;
-	}
-	pcap_close(pcap);
-	capture->filtered = true;
-	return true;
+	if (pcap != NULL)
+		pcap_close(pcap);
+	return capture->filtered;
 }
 
 static bool open_output(struct vde_pcap *capture)
@@ -239,6 +258,8 @@ static bool watch(struct vde_pcap *capture)
 	if (capture->retry == NULL ||
 	    loop_add_io(capture->loop, vde_datafd(capture->plug), LOOP_READ, plug_ready, capture) == NULL)
 		return false;
+	if (!watch_output(capture))
+		return false;
 	return control < 0 || loop_add_io(capture->loop, control, LOOP_READ, switch_gone, capture) != NULL;
 }
 
@@ -253,14 +274,32 @@ static void finish(struct vde_pcap *capture)
 		complain(capture, capture->options.mgmt, problem);
 	for (int i = 0; i < END_TRIES && pcapng_flush(&capture->pcapng) == EAGAIN; i++)
 		nanosleep(&pause, NULL);
-	if (!capture->options.quiet)
+	if (capture->pcapng.buffer != NULL && !capture->options.quiet)
 		fprintf(stderr, "%s: %llu packets captured, %llu dropped because the output was too slow\n", capture->cli.program,
 			(unsigned long long)capture->pcapng.packets, (unsigned long long)capture->pcapng.dropped);
 	pcapng_close(&capture->pcapng);
 	loop_destroy(capture->loop);
-	vde_close(capture->plug);
+	if (capture->plug != NULL)
+		vde_close(capture->plug);
 	if (capture->filtered)
 		pcap_freecode(&capture->filter);
+}
+
+static int run(struct vde_pcap *capture, const char *where)
+{
+	char name[PCAPNG_NAME_MAX + 1];
+
+	if (capture->mirrored)
+		snprintf(name, sizeof(name), "port %u", capture->options.port);
+	else
+		snprintf(name, sizeof(name), "%s", where);
+	if (pcapng_open(&capture->pcapng, capture->out, capture->options.snaplen, "vde_pcap") != 0 ||
+	    pcapng_interface(&capture->pcapng, name) != 0 || !watch(capture)) {
+		complain(capture, "start", strerror(errno));
+		return 1;
+	}
+	flush(capture);
+	return loop_run(capture->loop);
 }
 
 int main(int argc, char **argv)
@@ -272,7 +311,6 @@ int main(int argc, char **argv)
 			 .purpose = "Writes what a network carries in pcapng, to a file or live: vde_pcap SWITCH | tcpdump -r -" },
 	};
 	int word = cli_parse(&capture.cli, argc, argv, &capture.options), status = 1;
-	char name[PCAPNG_NAME_MAX + 1];
 
 	if (word == argc)
 		cli_usage_error(&capture.cli, "the switch is missing");
@@ -281,19 +319,8 @@ int main(int argc, char **argv)
 	if (word + 1 < argc && !compile_filter(&capture, argv + word + 1, argc - word - 1))
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	if (!open_plug(&capture, argv[word]) || !open_output(&capture) || !begin_mirror(&capture))
-		return 1;
-	if (capture.mirrored)
-		snprintf(name, sizeof(name), "port %u", capture.options.port);
-	else
-		snprintf(name, sizeof(name), "%s", argv[word]);
-	if (pcapng_open(&capture.pcapng, capture.out, capture.options.snaplen, "vde_pcap") != 0 ||
-	    pcapng_interface(&capture.pcapng, name) != 0 || !watch(&capture)) {
-		complain(&capture, "start", strerror(errno));
-	} else {
-		flush(&capture);
-		status = loop_run(capture.loop);
-	}
+	if (open_plug(&capture, argv[word]) && open_output(&capture) && begin_mirror(&capture))
+		status = run(&capture, argv[word]);
 	finish(&capture);
 	return status == 0 ? 0 : 1;
 }

@@ -24,7 +24,7 @@ struct options {
 	bool json;
 	bool verbose;
 	double timeout;
-	struct cli_list accept;
+	const char *accept;
 };
 
 struct vdecmd {
@@ -53,7 +53,7 @@ static const struct cli_option option_table[] = {
 	  offsetof(struct options, file), 0, 0, NULL },
 	{ 'k', "keep-going", NULL, "go on with the next command after one that failed", CLI_FLAG,
 	  offsetof(struct options, keep_going), 0, 0, NULL },
-	{ 'a', "accept", "CODE", "take answer CODE for success, too (1006,1017)", CLI_COMMA_LIST,
+	{ 'a', "accept", "CODE[,CODE...]", "take these answers for success, too (1006,1017)", CLI_STRING,
 	  offsetof(struct options, accept), 0, 0, NULL },
 	{ 'j', "json", NULL, "answers as one JSON document", CLI_FLAG, offsetof(struct options, json), 0, 0, NULL },
 	{ 't', "timeout", "SECONDS", "how long the server may be silent (default 10)", CLI_DOUBLE,
@@ -242,20 +242,15 @@ static void accept_code(struct vdecmd *vdecmd, const char *text)
 	vdecmd->accepted++;
 }
 
-/* From --accept, and from the environment, for programs whose calls of vdecmd cannot be changed. */
-static void collect_accepted(struct vdecmd *vdecmd)
+static void accept_codes(struct vdecmd *vdecmd, const char *list)
 {
-	const char *environment = getenv("VDECMD_ACCEPT");
-
-	for (size_t i = 0; i < vdecmd->options.accept.count; i++)
-		accept_code(vdecmd, vdecmd->options.accept.item[i]);
-	while (environment != NULL && *environment != '\0') {
+	while (list != NULL && *list != '\0') {
 		char text[8];
-		size_t length = strcspn(environment, ",");
+		size_t length = strcspn(list, ",");
 
-		snprintf(text, sizeof(text), "%.*s", length < sizeof(text) ? (int)length : (int)sizeof(text) - 1, environment);
+		snprintf(text, sizeof(text), "%.*s", length < sizeof(text) ? (int)length : (int)sizeof(text) - 1, list);
 		accept_code(vdecmd, text);
-		environment += length + (environment[length] == ',');
+		list += length + (list[length] == ',');
 	}
 }
 
@@ -292,7 +287,8 @@ int main(int argc, char **argv)
 	int error;
 
 	choose_defaults(&vdecmd, argv[0]);
-	collect_accepted(&vdecmd);
+	accept_codes(&vdecmd, vdecmd.options.accept);
+	accept_codes(&vdecmd, getenv("VDECMD_ACCEPT"));        /* for programs whose calls of vdecmd cannot be changed */
 	if (words == argc && vdecmd.options.file == NULL) {
 		if (isatty(STDIN_FILENO))
 			cli_usage_error(&vdecmd.cli, "a command is missing");

@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 		.cli = { .synopsis = "unixterm [OPTIONS] SOCKET", .options = option_table, .max_words = 1,
 			 .purpose = "Connects stdin and stdout to a unix stream socket." },
 	};
-	int word = cli_parse(&term.cli, argc, argv, &term.options);
+	int word = cli_parse(&term.cli, argc, argv, &term.options), status;
 
 	if (word == argc)
 		cli_usage_error(&term.cli, "the socket is missing");
@@ -160,5 +160,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", term.cli.program, strerror(errno));
 		return 1;
 	}
-	return loop_run(term.loop) == 0 ? 0 : 1;
+	status = loop_run(term.loop) == 0 ? 0 : 1;
+	loop_destroy(term.loop);
+	close(term.fd);
+	return status;
 }

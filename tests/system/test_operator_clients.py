@@ -130,7 +130,7 @@ def test_vdecmd_with_the_original_switch(lab):
 
 def test_sequence_of_openqa(lab):
     """os-autoinst: each command a process of its own, and each must exit 0, whether or not the port or the VLAN is there already."""
-    switch = lab.switch()
+    switch = lab.switch("-F")
     environment = vde.env_ours(VDECMD_ACCEPT="1006,1017")
     for _ in range(2):
         for command in ("port/remove 4", "port/create 4", "vlan/create 7", "port/setvlan 4 7"):
@@ -140,8 +140,12 @@ def test_sequence_of_openqa(lab):
     other = lab.plug(switch, port=5)
     vdecmd(lab, switch, "port/setvlan", "5", "7", check=True)
     sent = vde.frame(vde.BROADCAST, vde.mac(1))
-    guest.send(sent)
-    other.expect(sent)
+
+    def arrives():                  # once the spanning tree has made sure that the ports are edges
+        guest.send(sent)
+        switch.settle()
+        return sent in other.recv_now()
+    vde.wait_until(arrives, "a frame in the VLAN")
 
 
 def test_sequence_of_marionnet(lab):
