@@ -27,7 +27,8 @@ void log_init(struct log *log, const char *program)
 
 void log_to_syslog(struct log *log)
 {
-	openlog(log->program, LOG_PID, LOG_DAEMON);
+	/* At once: a program that shuts itself in does not find the way to it later. */
+	openlog(log->program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	log->to_syslog = true;
 }
 

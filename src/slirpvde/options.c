@@ -105,7 +105,7 @@ static const struct cli_option rows[] = {
 	{ 0, "dns-search", "NAME[,...]", "domains to search, told by DHCP", CLI_COMMA_LIST, AT(dns_search), 0, 0, NULL },
 	{ 0, "mtu", "BYTES", "longest packet; guests must agree (default: 1500)", CLI_UINT, AT(mtu), ENGINE_MTU_MIN,
 	  ENGINE_MTU_MAX, NULL },
-	{ 0, NULL, NULL, "Redirections (repeatable; ADDRESS: in front of the first port takes another address than the usual one):", CLI_SECTION, 0, 0, 0, NULL },
+	{ 0, NULL, NULL, "Redirections (repeatable; ADDRESS: in front changes the address of the first port):", CLI_SECTION, 0, 0, 0, NULL },
 	{ 'L', NULL, "PORT:GUEST:PORT", "a TCP port of this host leads to a guest", CLI_CALL, 0, 0, 0, take_tcp },
 	{ 'U', NULL, "PORT:GUEST:PORT", "a UDP port of this host leads to a guest", CLI_CALL, 0, 0, 0, take_udp },
 	{ 'X', NULL, "GUEST[:DISPLAY[.SCREEN]]", "the first free port of 6000 to 6100 leads to a guest's X display", CLI_CALL,
