@@ -10,7 +10,7 @@ const char *__lsan_default_options(void);
 
 const char *__lsan_default_suppressions(void)
 {
-	return "leak:g_malloc\nleak:g_malloc0\nleak:g_strdup\n";
+	return "leak:libglib-2.0\nleak:libslirp\n";
 }
 
 /* What is suppressed is not worth a line on stderr, where tests read. */
