@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * The interface of the spanning tree: ports come and go, settings change, BPDUs and seconds arrive. Each function notes what happened in
- * the variables of IEEE 802.1D-2004 clause 17.18 and 17.19 and lets the machines run (rstp_machines.c) until they are quiet.
- * Ports stand in an array sorted by number, because a switch has few of many possible numbers.
+ * The interface of the spanning tree: ports come and go, settings change, BPDUs and seconds arrive. Each function notes
+ * what happened in the variables of IEEE 802.1D-2004 clause 17.18 and 17.19 and lets the machines run (rstp_machines.c)
+ * until they are quiet. Ports stand in an array sorted by number, because a switch has few of many possible numbers.
  */
 #include "vde_switch/rstp_private.h"
 

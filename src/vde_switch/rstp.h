@@ -78,16 +78,17 @@ bool rstp_port_exists(const struct rstp *rstp, unsigned port);
 int rstp_port_link(struct rstp *rstp, unsigned port, bool up);
 
 /*
- * A BPDU came in: what follows the LLC header. Whatever is not a valid BPDU (802.1D 9.3.4) changes nothing but the counters. Returns 0,
- * or EBADMSG for an invalid one, ENOENT (no such port), ENETDOWN (its link is down or guarded): all may be ignored.
+ * A BPDU came in: what follows the LLC header. Whatever is not a valid BPDU (802.1D 9.3.4) changes nothing but the
+ * counters. Returns 0, or EBADMSG for an invalid one, ENOENT (no such port), ENETDOWN (its link is down or guarded):
+ * all may be ignored.
  */
 int rstp_receive(struct rstp *rstp, unsigned port, const uint8_t *bpdu, size_t length);
 
 /* Settings. They return 0, EINVAL or ERANGE (value not allowed) or ENOENT (no such port), and take effect at once. */
 int rstp_set_priority(struct rstp *rstp, unsigned priority);
 /*
- * hello 1..2, max_age 6..40, forward_delay 4..30 (802.1D Table 17-1), and 2 * (forward_delay - 1) >= max_age >= 2 * (hello + 1)
- * (17.14). ERANGE: one of the three is out of its range; EINVAL: the relation does not hold.
+ * hello 1..2, max_age 6..40, forward_delay 4..30 (802.1D Table 17-1), and 2 * (forward_delay - 1) >= max_age >= 2 *
+ * (hello + 1) (17.14). ERANGE: one of the three is out of its range; EINVAL: the relation does not hold.
  */
 int rstp_set_times(struct rstp *rstp, unsigned hello, unsigned max_age, unsigned forward_delay);
 int rstp_set_hold_count(struct rstp *rstp, unsigned count);     /* 1..10 BPDUs in a second */

@@ -2,14 +2,15 @@
 /*
  * Theory of operation
  *
- * A BPDU (IEEE 802.1D-2004 clause 9) is a few fixed fields: a topology change notification is the first four bytes of it, a
- * configuration BPDU 35 bytes, an RST BPDU 36. Times are in 1/256 s. Here they become whole seconds, as the state machines
- * count, and are brought into the ranges of Table 17-1, so that no peer can make a timer that never or always expires.
+ * A BPDU (IEEE 802.1D-2004 clause 9) is a few fixed fields: a topology change notification is the first four bytes of
+ * it, a configuration BPDU 35 bytes, an RST BPDU 36. Times are in 1/256 s. Here they become whole seconds, as the state
+ * machines count, and are brought into the ranges of Table 17-1, so that no peer can make a timer that never or always
+ * expires.
  *
- * The dialect: vde_switch 2.3 with -F sends what looks like an RST BPDU, always with max age 40, hello 4 and forward delay 0,
- * which the standard does not allow (forward delay is 4 at least): that is how it is known. Its role bits are other ones (root
- * 01, alternate 10), bit 1 is no proposal but marks a backup port. Its times are replaced by legal ones, lest they travel on
- * to bridges which believe them; hello stays 4 because that is how often it speaks.
+ * The dialect: vde_switch 2.3 with -F sends what looks like an RST BPDU, always with max age 40, hello 4 and forward
+ * delay 0, which the standard does not allow (forward delay is 4 at least): that is how it is known. Its role bits are
+ * other ones (root 01, alternate 10), bit 1 is no proposal but marks a backup port. Its times are replaced by legal
+ * ones, lest they travel on to bridges which believe them; hello stays 4 because that is how often it speaks.
  */
 #include "vde_switch/rstp_bpdu.h"
 

@@ -31,8 +31,8 @@ struct bpdu {
 };
 
 /*
- * Takes a BPDU apart. Returns 0, or EBADMSG for what 802.1D 9.3.4 has discarded: too short for its kind, not protocol 0, an
- * unknown kind, an RST BPDU of version 0 or 1, a message that is older than it may get.
+ * Takes a BPDU apart. Returns 0, or EBADMSG for what 802.1D 9.3.4 has discarded: too short for its kind, not protocol
+ * 0, an unknown kind, an RST BPDU of version 0 or 1, a message that is older than it may get.
  */
 int bpdu_decode(struct bpdu *bpdu, const uint8_t *bytes, size_t length);
 
@@ -46,8 +46,8 @@ size_t bpdu_frame_build(uint8_t frame[BPDU_FRAME_SIZE], const uint8_t source[6],
 bool bpdu_frame_is(const uint8_t *frame, size_t length);
 
 /*
- * Finds the BPDU in a frame, tagged or not: points at it and says how long the frame's length field has it. Returns 0, or EBADMSG
- * when the frame is not LLC 42-42-03, or says that it is longer than it is.
+ * Finds the BPDU in a frame, tagged or not: points at it and says how long the frame's length field has it. Returns 0,
+ * or EBADMSG when the frame is not LLC 42-42-03, or says that it is longer than it is.
  */
 int bpdu_frame_parse(const uint8_t *frame, size_t length, const uint8_t **bpdu, size_t *bpdu_length);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What rstp.c (the interface), rstp_roles.c (priority vectors and role selection) and rstp_machines.c (the state machines) share. Variables
- * have the names of IEEE 802.1D-2004 clauses 17.17 to 17.19, with _ between the words.
+ * What rstp.c (the interface), rstp_roles.c (priority vectors and role selection), rstp_machines.c and
+ * rstp_transitions.c (the state machines) share. Variables have the names of IEEE 802.1D-2004 clauses 17.17 to 17.19,
+ * with _ between the words.
  */
 #ifndef VDE_RSTP_PRIVATE_H
 #define VDE_RSTP_PRIVATE_H
@@ -128,6 +129,38 @@ static inline bool rstp_port_enabled(const struct rstp_port *p)
 	return p->link && !p->guarded;
 }
 
+/* ---- 17.20 ---- */
+
+static inline uint16_t hello_time(const struct rstp_port *p)           /* 17.20.6 */
+{
+	return p->designated_times.hello;
+}
+
+static inline uint16_t fwd_delay(const struct rstp_port *p)            /* 17.20.5: FwdDelay */
+{
+	return p->designated_times.forward_delay;
+}
+
+static inline uint16_t forward_delay(const struct rstp_port *p)        /* 17.20.5, see rstp_machines.c */
+{
+	return p->send_rstp && p->oper_point_to_point ? hello_time(p) : fwd_delay(p);
+}
+
+static inline uint16_t max_age(const struct rstp_port *p)              /* 17.20.8 */
+{
+	return p->designated_times.max_age;
+}
+
+static inline uint16_t edge_delay(const struct rstp_port *p)           /* 17.20.4 */
+{
+	return p->oper_point_to_point ? MIGRATE_TIME : max_age(p);
+}
+
+static inline bool rstp_version(const struct rstp_port *p)             /* 17.20.11 */
+{
+	return p->bridge->version >= RSTP_VERSION_RSTP;
+}
+
 /* rstp_roles.c */
 int priority_compare(const struct priority_vector *a, const struct priority_vector *b);
 bool times_equal(const struct rstp_times *a, const struct rstp_times *b);
@@ -135,6 +168,13 @@ enum rcvd_info rstp_rcv_info(struct rstp_port *p);
 bool rstp_same_info(const struct rstp_port *p, enum info_is new_info_is);
 /* The port role selection machine: does its round if any port asks for it, and says whether. */
 bool rstp_role_selection(struct rstp *rstp);
+
+/* rstp_transitions.c: each looks whether its machine can leave its state, does so at most once, and says whether it did. */
+bool rstp_port_role_transition_machine(struct rstp_port *p);
+bool rstp_port_state_transition_machine(struct rstp_port *p);
+bool rstp_topology_change_machine(struct rstp_port *p);
+/* Their first states. */
+void rstp_transitions_begin(struct rstp_port *p);
 
 /* rstp_machines.c */
 /* BEGIN for one port, 17.16: every machine in its first state. */

@@ -3,10 +3,10 @@
  * Theory of operation
  *
  * Priority vectors (IEEE 802.1D-2004 17.5 and 17.6) and the port role selection machine (17.28) with its procedure
- * updtRolesTree (17.21.25). Each port keeps the best vector that was heard on its segment, or its own where it is the designated one. The
- * bridge adds each port's cost to what that port heard, takes the best for its root, and compares what it would send
- * itself with what it hears: better makes the port designated, worse makes it alternate, or backup where the better voice
- * is this same bridge's.
+ * updtRolesTree (17.21.25). Each port keeps the best vector that was heard on its segment, or its own where it is the
+ * designated one. The bridge adds each port's cost to what that port heard, takes the best for its root, and compares
+ * what it would send itself with what it hears: better makes the port designated, worse makes it alternate, or backup
+ * where the better voice is this same bridge's.
  */
 #include "vde_switch/rstp_private.h"
 

@@ -2,12 +2,13 @@
 /*
  * Theory of operation
  *
- * A tree exists for each VLAN as long as the VLAN, whether the protocol is on or off, and keeps what was set for its ports. A member's link is up in
- * it only while the protocol is on. So switching on and off is nothing but links coming up and going down, and what the operator
- * sets before is there.
+ * A tree exists for each VLAN as long as the VLAN, whether the protocol is on or off, and keeps what was set for its
+ * ports. A member's link is up in it only while the protocol is on. So switching on and off is nothing but links coming
+ * up and going down, and what the operator sets before is there.
  *
- * The clock is a timer that is set anew each time it fires. After a stall (the process was stopped, the machine slept) one second has
- * passed for the trees, not all that were missed: the BPDUs that came meanwhile are still to be read, and no root may age away before.
+ * The clock is a timer that is set anew each time it fires. After a stall (the process was stopped, the machine slept)
+ * one second has passed for the trees, not all that were missed: the BPDUs that came meanwhile are still to be read,
+ * and no root may age away before.
  */
 #include "vde_switch/stp.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The spanning trees of a switch: one struct rstp per VLAN, fed with what happens to the VLAN's members and with the BPDUs that they receive, and
- * setting their states. VLAN 0 is the standard's tree, its BPDUs untagged; in another VLAN they are tagged where the port is tagged.
+ * The spanning trees of a switch: one struct rstp per VLAN, fed with what happens to the VLAN's members and with the
+ * BPDUs that they receive, and setting their states. VLAN 0 is the standard's tree, its BPDUs untagged; in another VLAN
+ * they are tagged where the port is tagged.
  *
- * The link of a port is up in a tree while the tree is on and the port has endpoints. A port with one endpoint is point to point.
+ * The link of a port is up in a tree while the tree is on and the port has endpoints. A port with one endpoint is point
+ * to point.
  */
 #ifndef VDE_STP_H
 #define VDE_STP_H
@@ -33,7 +35,8 @@ int stp_set_times(struct stp *stp, unsigned hello, unsigned max_age, unsigned fo
 const struct rstp_times *stp_times(const struct stp *stp);
 
 /*
- * One port in each VLAN may have a bonus, taken from its cost; it need not exist yet. A bonus of 0 takes it back. 0, or ENXIO (no such VLAN).
+ * One port in each VLAN may have a bonus, taken from its cost; it need not exist yet. A bonus of 0 takes it back. 0, or
+ * ENXIO (no such VLAN).
  */
 int stp_set_bonus(struct stp *stp, unsigned vid, unsigned port, uint32_t bonus);
 void stp_get_bonus(const struct stp *stp, unsigned vid, unsigned *port, uint32_t *bonus);

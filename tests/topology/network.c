@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * Time is a number of milliseconds. What is to come is in two places: BPDUs on their way, a heap by arrival; and each bridge's
- * next second, at its own phase. The earliest happens, the rest waits.
+ * Time is a number of milliseconds. What is to come is in two places: BPDUs on their way, a heap by arrival; and each
+ * bridge's next second, at its own phase. The earliest happens, the rest waits.
  *
  * A frame is duplicated, sooner or later, exactly when bridges and segments, joined by the ports that forward, hold a
  * circle. That is asked of a union-find structure: a port whose bridge and segment are already together closes one.

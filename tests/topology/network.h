@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bridges and segments on virtual time: struct rstp values, and the wires that carry their BPDUs. After everything that happens
- * the forwarding ports are looked at: where they close a circle a frame would be duplicated, and that is counted.
+ * Bridges and segments on virtual time: struct rstp values, and the wires that carry their BPDUs. After everything that
+ * happens the forwarding ports are looked at: where they close a circle a frame would be duplicated, and that is
+ * counted.
  */
 #ifndef TOPOLOGY_NETWORK_H
 #define TOPOLOGY_NETWORK_H
