@@ -80,7 +80,8 @@ def test_configuration_round_trip(lab, switch):
     for command in ("port/setnumports 40", "port/defqlen 77", "hash/setsize 256", "hash/setexpire 50", "vlan/create 10",
                     "vlan/create 4094", "port/create 3", "port/setvlan 3 10", "port/create 5", "port/allocatable 5 1",
                     "port/setuser 5 65534", "port/setgroup 3 0", "vlan/addport 10 5", "vlan/addport 4094 5", "port/create 6",
-                    "port/create 7", "port/trunk 5 1", "port/mirror 3 6", "port/mirror 3 7", "port/create 8", "port/setvlan 8 4095"):
+                    "port/create 7", "port/trunk 5 1", "port/mirror 3 6", "port/mirror 3 7", "port/create 8", "port/setvlan 8 4095",
+                    "fstp/setfstp 1", "fstp/setedge 10 3 1", "fstp/bonus 10 5 1000", "fstp/priority 4096"):
         assert switch.command(command).code == 1000, command
     lab.plug(switch, port=12)       # only a client: no part of the configuration
     shown = switch.ask("config/show")
