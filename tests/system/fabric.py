@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Networks of bridges under watch: cables that can be cut and mended, and stations that all the time broadcast probes and count what arrives.
 
-A probe that a station hears twice, or that goes through a cable twice the same way, was in a circle. A cable carries such a probe no further,
-so that a circle shows in the count and does not melt the machine down.
+A probe that goes through a cable the same way a third time, or that a station hears a third time, was in a circle. (A second time it may come that
+was on its way while the tree changed: it went out by the old tree and comes back by the new one. Every spanning tree has that.) A cable
+carries such a probe no further, so that a circle shows in the count and does not melt the machine down.
 """
 import fcntl
 import os
@@ -15,6 +16,7 @@ import time
 import vde
 
 PROBE = 0x88b6
+TIMES = 2                       # that a probe may come
 PERIOD = 0.02                   # seconds between two probes of a station
 TUNSETIFF, TUNSETCARRIER = 0x400454ca, 0x400454e2
 
@@ -113,7 +115,7 @@ class Cable:
                 self.bpdus.append((index, data))
             elif data[12:14] == struct.pack("!H", PROBE):
                 times = self.seen[index, data[6:26]] = self.seen.get((index, data[6:26]), 0) + 1
-                if times > 1:
+                if times > TIMES:
                     self.fabric.duplicate(data)
                     continue
             if self.up:
@@ -133,7 +135,7 @@ class Station:
             sender, serial = struct.unpack("!II", data[14:22])
             self.heard[sender, serial] = self.heard.get((sender, serial), 0) + 1
             self.last[sender] = max(self.last.get(sender, 0), serial)
-            if self.heard[sender, serial] > 1:
+            if self.heard[sender, serial] > TIMES:
                 self.fabric.duplicate(data)
 
 
