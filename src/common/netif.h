@@ -20,5 +20,7 @@ int netif_add_address(const char *name, const struct netif_address *address);
 int netif_set_mac(const char *name, const uint8_t mac[6]);
 int netif_get_mac(const char *name, uint8_t mac[6]);
 int netif_up(const char *name);
+/* The longest payload of its frames, in bytes. */
+int netif_get_mtu(const char *name, unsigned *mtu);
 
 #endif

@@ -71,14 +71,18 @@ int netif_add_address(const char *name, const struct netif_address *address)
 	return exchange(&request);
 }
 
+/* Of the request, only the name is filled in here. */
 static int interface_ioctl(const char *name, unsigned long what, struct ifreq *request)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int error;
+	size_t length = strlen(name);
+	int fd, error;
 
+	if (length >= sizeof(request->ifr_name))
+		return ENODEV;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
-	strncpy(request->ifr_name, name, sizeof(request->ifr_name) - 1);
+	memcpy(request->ifr_name, name, length + 1);
 	error = ioctl(fd, what, request) == 0 ? 0 : errno;
 	close(fd);
 	return error;
@@ -99,6 +103,16 @@ int netif_get_mac(const char *name, uint8_t mac[6])
 
 	if (!error)
 		memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+	return error;
+}
+
+int netif_get_mtu(const char *name, unsigned *mtu)
+{
+	struct ifreq request = { .ifr_ifindex = 0 };
+	int error = interface_ioctl(name, SIOCGIFMTU, &request);
+
+	if (!error)
+		*mtu = (unsigned)request.ifr_mtu;
 	return error;
 }
 

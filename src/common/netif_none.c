@@ -29,3 +29,10 @@ int netif_up(const char *name)
 	(void)name;
 	return ENOSYS;
 }
+
+int netif_get_mtu(const char *name, unsigned *mtu)
+{
+	(void)name;
+	(void)mtu;
+	return ENOSYS;
+}
