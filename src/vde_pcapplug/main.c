@@ -96,7 +96,8 @@ static pcap_t *open_capture(struct program *program)
 		error = configure(program, pcap);
 	if (error == 0)
 		return pcap;
-	log_error(&program->log, "Open %s: %s (%s)", program->interface, pcap_statustostr(error), pcap_geterr(pcap));
+	log_error(&program->log, "Open %s: %s", program->interface,
+		  error == PCAP_ERROR || *pcap_geterr(pcap) ? pcap_geterr(pcap) : pcap_statustostr(error));
 	pcap_close(pcap);
 	return NULL;
 }
