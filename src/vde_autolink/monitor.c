@@ -122,14 +122,15 @@ static unsigned number_after(const char *text, const char *word)
 static void async_line(struct monitor *monitor, const char *text)
 {
 	static const struct { const char *path; enum monitor_event event; } rows[] = {
-		{ "port/ep/+ ", MONITOR_PLUGGED }, { "port/ep/- ", MONITOR_UNPLUGGED }, { "fstp/", MONITOR_TREE },
+		{ "port/ep/+ ", MONITOR_PLUGGED }, { "port/ep/- ", MONITOR_UNPLUGGED }, { "fstp/root ", MONITOR_ROOT },
+		{ "fstp/", MONITOR_TREE },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		unsigned port = strncmp(text, rows[i].path, strlen(rows[i].path)) == 0 ? number_after(text, "Port ") : 0;
-
-		if (port != 0)
-			monitor->callbacks->event(monitor->owner, port, rows[i].event);
+		if (strncmp(text, rows[i].path, strlen(rows[i].path)) != 0)
+			continue;
+		monitor->callbacks->event(monitor->owner, number_after(text, "Port "), rows[i].event);
+		return;
 	}
 }
 

@@ -25,6 +25,7 @@ enum monitor_event {
 	MONITOR_PLUGGED,                /* something was plugged into the port */
 	MONITOR_UNPLUGGED,
 	MONITOR_TREE,                   /* its part in the spanning tree changed */
+	MONITOR_ROOT,                   /* the port is the way to the tree's root now, and no other; 0: this switch is the root */
 };
 
 struct monitor_callbacks {

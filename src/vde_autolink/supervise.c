@@ -6,8 +6,9 @@
  *         ^                                   |                             |
  *         +------- the wire's process ends ---+-- ENDING <- found dead -----+
  *
- * A wire is found dead when it is not in its port at a check (or was and has left it), or when the spanning tree changed there and nothing came in since: the far
- * end is silent although this side's process is content. It gets SIGTERM, two seconds later SIGKILL, as a process group.
+ * A wire is found dead when it is not in its port at a check (or was and has left it), or when the spanning tree changed there (above all: it was the way to the
+ * root and is it no more) and nothing came in since: the far end is silent although this side's process is content. The far end of a port
+ * that is not the way to the root may rightly be silent; there the other side finds out. A dead wire gets SIGTERM, two seconds later SIGKILL, as a process group.
  *
  * After an end the next alternative is tried, first all kinds of wires of one host, then the next host. Between two tries lies retry_first; after each
  * round of failures twice as long, up to retry_last; each time by chance between half and all of it, so that many links do not knock at
@@ -121,7 +122,7 @@ static void start_wire(struct link *link)
 	link->pid = pid;
 	link->state = LINK_STARTED;
 	link->started_ns = loop_clock();
-	link->plugged = false;
+	link->plugged = link->to_root = false;
 	link->trust = LINK_TRUSTED;
 	set_timer(link, link->autolink->times.check);
 }
@@ -342,20 +343,32 @@ static void port_status(void *owner, unsigned number, const struct monitor_statu
 	}
 }
 
+/* Whether the event is about the link. The way to the root that is it no more is a change, too. */
+static bool concerns(struct link *link, unsigned port, enum monitor_event event)
+{
+	bool was = link->to_root;
+
+	if (event != MONITOR_ROOT)
+		return link->port == port;
+	link->to_root = link->port == port;
+	return was && !link->to_root;
+}
+
 static void port_event(void *owner, unsigned port, enum monitor_event event)
 {
 	struct autolink *autolink = owner;
+	bool tree = event == MONITOR_TREE || event == MONITOR_ROOT;
 
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
 		struct link *link = &autolink->link[i];
 
-		if (!link->name[0] || link->port != port || (link->state != LINK_STARTED && link->state != LINK_UP))
+		if (!link->name[0] || !concerns(link, port, event) || (link->state != LINK_STARTED && link->state != LINK_UP))
 			continue;
-		if (event == MONITOR_TREE && (!link->plugged || link->trust != LINK_TRUSTED))
+		if (tree && (!link->plugged || link->trust != LINK_TRUSTED))
 			continue;
-		if (event == MONITOR_TREE)
+		if (tree)
 			link->trust = LINK_SUSPECTED;
-		monitor_ask_status(autolink->monitor, i, port);
+		monitor_ask_status(autolink->monitor, i, link->port);
 	}
 }
 
