@@ -149,7 +149,7 @@ const struct command autolink_commands[] = {
 	{ "shutdown", "", "terminate", 0, 0, NULL, COMMAND_BUILTIN },
 	{ "runscript", "PATH", "load a config script", 1, 1, runscript, 0 },
 	{ "showwires", "", "list the kinds of wires", 0, 0, showwires, COMMAND_DATA },
-	{ "addwire", "TYPE CMD", "add a kind of wire: $mysock, $myport, $remotehost stand for its ends", 2, 2, addwire, COMMAND_RAW },
+	{ "addwire", "TYPE CMD", "add a kind of wire: $mysock, $myport, $remotehost stand for its ends", 1, 1, addwire, COMMAND_RAW },
 	{ "delwire", "TYPE", "remove a kind of wire", 1, 1, delwire, 0 },
 	{ "showlinks", "", "list the links", 0, 0, showlinks, COMMAND_DATA },
 	{ "runninglinks", "", "list the links that have a wire", 0, 0, runninglinks, COMMAND_DATA },
