@@ -61,6 +61,7 @@ struct link {
 	unsigned candidate;             /* the alternative that is tried: hosts in order, for each its kinds in order */
 	unsigned failures;              /* in a row */
 	bool plugged;                   /* was seen in its port */
+	bool told;                      /* that it is up */
 	bool to_root;                   /* it was the way to the spanning tree's root */
 	enum link_trust trust;
 	uint64_t frames_in, started_ns, due_ns;

@@ -122,7 +122,7 @@ static void start_wire(struct link *link)
 	link->pid = pid;
 	link->state = LINK_STARTED;
 	link->started_ns = loop_clock();
-	link->plugged = link->to_root = false;
+	link->plugged = link->told = link->to_root = false;
 	link->trust = LINK_TRUSTED;
 	set_timer(link, link->autolink->times.check);
 }
@@ -310,8 +310,23 @@ static void reserved(void *owner, unsigned number, unsigned port)
 
 static void found_dead(struct link *link, const char *why)
 {
-	log_warn(link->autolink->log, "link %s: %s to %s: %s", link->name, link_type(link), link_host(link), why);
+	if (link->told || link->failures == 0)
+		log_warn(link->autolink->log, "link %s: %s to %s %s", link->name, link_type(link), link_host(link), why);
 	end_wire(link);
+}
+
+/* This side is plugged in as soon as its process runs, whatever the other does: after failures it is told only when it lasts. */
+static void tell_up(struct link *link)
+{
+	uint64_t lived = loop_clock() - link->started_ns, alive = link->autolink->times.alive;
+
+	if (link->told)
+		return;
+	link->told = link->failures == 0 || lived >= alive;
+	if (link->told)
+		log_info(link->autolink->log, "link %s: %s to %s is up", link->name, link_type(link), link_host(link));
+	else if (alive - lived < link->autolink->times.check)
+		set_timer(link, alive - lived);
 }
 
 static void port_status(void *owner, unsigned number, const struct monitor_status *status)
@@ -328,10 +343,9 @@ static void port_status(void *owner, unsigned number, const struct monitor_statu
 			found_dead(link, "does not come to the switch");
 		return;
 	}
-	if (!link->plugged)
-		log_info(autolink->log, "link %s: %s to %s is up", link->name, link_type(link), link_host(link));
 	link->plugged = true;
 	link->state = LINK_UP;
+	tell_up(link);
 	if (link->trust == LINK_SUSPECTED && status->counted) {
 		link->trust = LINK_WATCHED;
 		link->frames_in = status->frames_in;
