@@ -37,8 +37,8 @@ struct wire_type {
 enum link_state {
 	LINK_OFF,                       /* switched off, or without kinds of wires */
 	LINK_WAITING,                   /* for the next try, or for its port */
-	LINK_STARTED,                   /* the wire runs; nothing is known of its port yet */
-	LINK_UP,                        /* and is plugged in */
+	LINK_STARTED,                   /* the wire runs */
+	LINK_UP,                        /* and was plugged in for some time */
 	LINK_ENDING,                    /* it was told to end */
 };
 
@@ -61,7 +61,6 @@ struct link {
 	unsigned candidate;             /* the alternative that is tried: hosts in order, for each its kinds in order */
 	unsigned failures;              /* in a row */
 	bool plugged;                   /* was seen in its port */
-	bool told;                      /* that it is up */
 	bool to_root;                   /* it was the way to the spanning tree's root */
 	enum link_trust trust;
 	uint64_t frames_in, started_ns, due_ns;

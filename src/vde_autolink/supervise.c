@@ -2,7 +2,7 @@
 /*
  * Theory of operation. A link that is on is in one of four states:
  *
- *      WAITING  --timer, port reserved-->  STARTED  --seen in its port-->  UP
+ *      WAITING  --timer, port reserved-->  STARTED  --plugged in for `alive`-->  UP
  *         ^                                   |                             |
  *         +------- the wire's process ends ---+-- ENDING <- found dead -----+
  *
@@ -71,10 +71,11 @@ static void wait_for_next(struct link *link)
 	set_timer(link, retry_delay(link));
 }
 
+/* why NULL: it has been told. */
 static void note_failure(struct link *link, const char *why)
 {
 	/* once for each time that the link goes, not for each try */
-	if (link->failures++ == 0)
+	if (link->failures++ == 0 && why)
 		log_warn(link->autolink->log, "link %s: %s to %s %s", link->name, link_type(link), link_host(link), why);
 	link->candidate = (link->candidate + 1) % (link->hosts * link->types);
 }
@@ -122,7 +123,7 @@ static void start_wire(struct link *link)
 	link->pid = pid;
 	link->state = LINK_STARTED;
 	link->started_ns = loop_clock();
-	link->plugged = link->told = link->to_root = false;
+	link->plugged = link->to_root = false;
 	link->trust = LINK_TRUSTED;
 	set_timer(link, link->autolink->times.check);
 }
@@ -145,7 +146,7 @@ static void finish_removal(struct link *link)
 
 static void wire_ended(struct link *link, int status)
 {
-	bool good = link->plugged && loop_clock() - link->started_ns >= link->autolink->times.alive;
+	bool told = link->state == LINK_ENDING, good = link->plugged && loop_clock() - link->started_ns >= link->autolink->times.alive;
 	char why[48];
 
 	/* what the process leaves of its group */
@@ -164,12 +165,12 @@ static void wire_ended(struct link *link, int status)
 		snprintf(why, sizeof(why), "was ended by signal %d", WTERMSIG(status));
 	else
 		snprintf(why, sizeof(why), "ended with status %d", WEXITSTATUS(status));
-	if (good) {
+	if (good && !told)
 		log_warn(link->autolink->log, "link %s: %s to %s %s", link->name, link_type(link), link_host(link), why);
+	if (good)
 		link->failures = link->candidate = 0;
-	} else {
-		note_failure(link, why);
-	}
+	else
+		note_failure(link, told ? NULL : why);
 	wait_for_next(link);
 }
 
@@ -310,23 +311,26 @@ static void reserved(void *owner, unsigned number, unsigned port)
 
 static void found_dead(struct link *link, const char *why)
 {
-	if (link->told || link->failures == 0)
+	if (link->state == LINK_UP || link->failures == 0)
 		log_warn(link->autolink->log, "link %s: %s to %s %s", link->name, link_type(link), link_host(link), why);
 	end_wire(link);
 }
 
-/* This side is plugged in as soon as its process runs, whatever the other does: after failures it is told only when it lasts. */
-static void tell_up(struct link *link)
+/* This side is plugged in as soon as its process runs, whatever the other one does: a link is up when that lasts. */
+static void plugged_in(struct link *link)
 {
 	uint64_t lived = loop_clock() - link->started_ns, alive = link->autolink->times.alive;
 
-	if (link->told)
+	link->plugged = true;
+	if (link->state == LINK_UP)
 		return;
-	link->told = link->failures == 0 || lived >= alive;
-	if (link->told)
-		log_info(link->autolink->log, "link %s: %s to %s is up", link->name, link_type(link), link_host(link));
-	else if (alive - lived < link->autolink->times.check)
-		set_timer(link, alive - lived);
+	if (lived < alive) {
+		if (alive - lived < link->autolink->times.check)
+			set_timer(link, alive - lived);
+		return;
+	}
+	link->state = LINK_UP;
+	log_info(link->autolink->log, "link %s: %s to %s is up", link->name, link_type(link), link_host(link));
 }
 
 static void port_status(void *owner, unsigned number, const struct monitor_status *status)
@@ -343,9 +347,7 @@ static void port_status(void *owner, unsigned number, const struct monitor_statu
 			found_dead(link, "does not come to the switch");
 		return;
 	}
-	link->plugged = true;
-	link->state = LINK_UP;
-	tell_up(link);
+	plugged_in(link);
 	if (link->trust == LINK_SUSPECTED && status->counted) {
 		link->trust = LINK_WATCHED;
 		link->frames_in = status->frames_in;

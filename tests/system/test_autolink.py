@@ -87,7 +87,7 @@ def test_survives_ten_killed_cables(lab):
 def test_far_switch_that_vanishes_for_a_while(lab):
     """Both ways back: the far switch, then the near one (whose port is reserved anew). Tries get rarer, and say so once."""
     near, far = lab.switch(), lab.switch()
-    autolink = Autolink(lab, near, *link(far.socket))
+    autolink = Autolink(lab, near, *link(far.socket), options=["--alive", "1"])
     autolink.up()
     far.stop()
     vde.wait_until(lambda: "ended" in autolink.program.stderr)
@@ -124,7 +124,7 @@ def test_alternatives_in_order(lab):
     """Of two hosts the first is away; when the second goes, the first, back by now, is taken."""
     near, first, second = lab.switch(), lab.switch(), lab.switch()
     first.stop()
-    autolink = Autolink(lab, near, *link(first.socket, second.socket))
+    autolink = Autolink(lab, near, *link(first.socket, second.socket), options=["--alive", "1"])
     assert autolink.up()[1] == second.socket
     crosses(lab, near, second)
     first = lab.switch(socket=first.socket)
