@@ -90,7 +90,7 @@ def test_far_switch_that_vanishes_for_a_while(lab):
     autolink = Autolink(lab, near, *link(far.socket), options=["--alive", "1"])
     autolink.up()
     far.stop()
-    vde.wait_until(lambda: "ended" in autolink.program.stderr)
+    autolink.program.expect("ended|has left", stream="stderr")
     assert vde.never(lambda: autolink.running().get("l", ("",))[0] == "up", 2)
     tries = autolink.program.stderr.count("vde_autolink: link l:")
     assert tries <= 4, autolink.program.stderr
