@@ -44,6 +44,8 @@ int tap_open(const char *name, char *actual)
 		errno = error;
 		return -1;
 	}
+	/* A persistent interface keeps what its last user offered to finish (checksums, segments): nothing is left to us. */
+	ioctl(fd, TUNSETOFFLOAD, 0);
 	if (actual) {
 		memcpy(actual, request.ifr_name, TAP_NAME_SIZE);
 		actual[TAP_NAME_SIZE - 1] = '\0';

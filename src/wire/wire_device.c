@@ -9,6 +9,7 @@
 
 struct wire_device {
 	struct wire wire;
+	unsigned reads;                 /* tried at once: doubled while each finds a frame, so that a lone one does not cost a read in vain */
 	uint8_t *slots;
 };
 
@@ -37,17 +38,23 @@ static void device_receive(struct wire *wire)
 {
 	uint8_t *slots = device_of(wire)->slots;
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0;
+	unsigned count = 0, most = device_of(wire)->reads;
 	int end = 0;
 
-	for (unsigned reads = 0; reads < WIRE_BATCH; reads++) {
-		if (!read_frame(wire, wire_slot(slots, count), &frames[count], &end))
+	for (unsigned reads = 0; reads < most; reads++) {
+		if (!read_frame(wire, wire_slot(slots, count), &frames[count], &end)) {
+			most = reads;
 			break;
+		}
 		if (frames[count].length >= ETHERNET_HEADER_SIZE && frames[count].length <= FRAME_MAX_SIZE)
 			count++;
 		else
 			wire->counters.dropped_size++;
 	}
+	if (most < device_of(wire)->reads)
+		device_of(wire)->reads = most > 0 ? most : 1;
+	else
+		device_of(wire)->reads = most < WIRE_BATCH / 2 ? most * 2 : WIRE_BATCH;
 	wire_deliver(wire, frames, count);
 	if (end != 0)
 		wire_end(wire, end > 0 ? end : 0);
@@ -112,6 +119,7 @@ struct wire *wire_open_device(struct loop *loop, int fd, const struct wire_callb
 
 	if (device == NULL)
 		return NULL;
+	device->reads = 1;
 	device->slots = wire_slots_create();
 	if (device->slots == NULL || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
 		error = errno;

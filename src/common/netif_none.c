@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/netif.h"
+
+#include <errno.h>
+
+int netif_add_address(const char *name, const struct netif_address *address)
+{
+	(void)name;
+	(void)address;
+	return ENOSYS;
+}
+
+int netif_set_mac(const char *name, const uint8_t mac[6])
+{
+	(void)name;
+	(void)mac;
+	return ENOSYS;
+}
+
+int netif_get_mac(const char *name, uint8_t mac[6])
+{
+	(void)name;
+	(void)mac;
+	return ENOSYS;
+}
+
+int netif_up(const char *name)
+{
+	(void)name;
+	return ENOSYS;
+}
+
+int netif_get_mtu(const char *name, unsigned *mtu)
+{
+	(void)name;
+	(void)mtu;
+	return ENOSYS;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Frames as a machine's own interfaces show them, made into frames as a network carries them. A sender leaves the last of the work to its interface: the
+ * checksum of TCP and UDP (only the pseudo header is summed), and the cutting of a long TCP segment; a receiver joins segments again before anyone sees them.
+ * On a veth, or on a real interface with receive offload, a capture sees such frames.
+ */
+#ifndef VDE_SEGMENT_H
+#define VDE_SEGMENT_H
+
+#include "common/frame.h"
+
+#include <stdbool.h>
+
+struct segment_plan {
+	uint32_t header;                /* bytes of Ethernet, IP and TCP headers, repeated in each segment */
+	uint32_t payload;               /* bytes of the whole that follow */
+	uint32_t size;                  /* of them in each segment */
+	uint32_t network, transport;    /* where the IP and the TCP header begin */
+	uint8_t version;                /* of IP: 4 or 6 */
+};
+
+/* Completes a TCP or UDP checksum of which only the pseudo header was summed. Frames that are complete, or of anything else, stay as they are. */
+void segment_complete_checksum(uint8_t *data, uint32_t length);
+
+/* True when the frame is TCP with more than `mtu` bytes of IP packet: the plan of cutting it. Its parts are 0 to segment_count - 1. */
+bool segment_plan(struct segment_plan *plan, const uint8_t *data, uint32_t length, uint32_t mtu);
+uint32_t segment_count(const struct segment_plan *plan);
+/* Writes part `index`, complete with checksums, to `out`; returns its length: at most header + size. */
+uint32_t segment_write(const struct segment_plan *plan, const uint8_t *data, uint32_t index, uint8_t *out);
+
+#endif
