@@ -67,18 +67,6 @@ static struct cli command_line = {
 	.stop_at_word = true,
 };
 
-/* A process that was started without them gets descriptors 0, 1 and 2, so that no pipe is taken for one of them. */
-static void fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	if (fd >= 0)
-		close(fd);
-}
-
 /* Keeps the first two free numbers and tells every command which they are. */
 static bool reserve_alternates(struct dpipe *dpipe)
 {
@@ -300,7 +288,7 @@ static int run(struct dpipe *dpipe)
 	bool no_wrapper = dpipe->options.no_wrapper || dpipe->options.no_wrapper_no_clean;
 	int status, error;
 
-	fill_standard_descriptors();
+	daemon_fill_descriptors();
 	if (!reserve_alternates(dpipe)) {
 		log_error(&dpipe->log, "cannot open /dev/null: %s", strerror(errno));
 		return STATUS_FAILED;

@@ -108,28 +108,6 @@ static void protect_memory(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
-/* Each peer's plug takes some descriptors. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static void fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-}
-
 /* ---- signals and statistics ---- */
 
 static void write_statistics(struct program *program)
@@ -250,14 +228,14 @@ int main(int argc, char **argv)
 {
 	struct program program = { .pidfile = { .fd = -1 } };
 
-	fill_standard_descriptors();
+	daemon_fill_descriptors();
 	protect_memory();
 	log_init(&program.log, argv[0]);
 	parse_options(&program.options, argc, argv);
 	program.log.verbose = program.options.verbose >= VERBOSE_DEBUG;
 	if (program.options.admit)
 		return admit_run(program.options.admit, &program.log);
-	raise_descriptor_limit();
+	daemon_raise_descriptor_limit();
 	daemon_begin(&program.daemon, &program.log, program.options.daemon);
 	return run(&program);
 }

@@ -291,18 +291,6 @@ static int run(struct cable *cable, char **command)
 	return status;
 }
 
-/* Started without them, a descriptor of ours would be taken for standard input or output: then they are nothing. */
-static void fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	struct cable cable = {.child = {.in = -1, .out = -1}};
@@ -311,7 +299,7 @@ int main(int argc, char **argv)
 	const char *name = argv[0] != NULL ? argv[0] : "vde_plug";
 	int first;
 
-	fill_standard_descriptors();
+	daemon_fill_descriptors();
 	log_init(&cable.log, name[0] == '-' ? name + 1 : name);
 	session_init(&cable.session);
 	if (name[0] == '-')

@@ -186,29 +186,6 @@ static int watch_signals(struct program *program)
 	return error;
 }
 
-/* Every endpoint takes two descriptors. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* A descriptor 0, 1 or 2 that is closed would be given to a socket. */
-static void fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-}
-
 static int open_switch(struct program *program)
 {
 	const struct options *options = &program->options;
@@ -372,11 +349,11 @@ int main(int argc, char **argv)
 {
 	struct program program = { .pidfile = { .fd = -1 } };
 
-	fill_standard_descriptors();
+	daemon_fill_descriptors();
 	log_init(&program.log, argv[0]);
 	parse_options(&program, argc, argv);
 	daemon_begin(&program.daemon, &program.log, program.options.daemon);
-	raise_descriptor_limit();
+	daemon_raise_descriptor_limit();
 	int status = EXIT_FAILURE;
 	if (open_all(&program) == 0) {
 		daemon_ready(&program.daemon);

@@ -434,18 +434,6 @@ static void die_by_signal(int number)
 	raise(number);
 }
 
-/* A descriptor 0, 1 or 2 that is closed would be given to a socket. */
-static void fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-}
-
 static int list_presets(struct options *options)
 {
 	struct reply reply;
@@ -463,7 +451,7 @@ int main(int argc, char **argv)
 	struct program program = { .pidfile = { .fd = -1 }, .blink = { .fd = -1 } };
 	int status;
 
-	fill_standard_descriptors();
+	daemon_fill_descriptors();
 	log_init(&program.log, argv[0]);
 	options_parse(&program.options, argc, argv);
 	if (program.options.list_presets)
