@@ -112,7 +112,7 @@ static int open_interface(void *owner, struct loop *loop, struct attach *attach)
 	if (!pcap)
 		return EIO;
 	netif_get_mtu(program->interface, &mtu);
-	wire = wire_open_pcap(loop, &program->log, pcap, mtu, attach_local_callbacks(), attach);
+	wire = wire_open_pcap(loop, &program->log, pcap, program->interface, mtu, attach_local_callbacks(), attach);
 	if (!wire) {
 		int error = errno;
 

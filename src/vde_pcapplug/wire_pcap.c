@@ -3,6 +3,9 @@
  * Theory of operation. A captured frame lies in a ring that is taken back as soon as libpcap's callback returns; so frames are copied, and handed on when a batch is full
  * or the ring is empty. One long frame may become a batch of its own. When the other end is full the capture pauses: what comes then waits in the ring, and
  * when that is full the kernel drops.
+ *
+ * An interface that goes is announced when it goes down, once, and may still be there when libpcap looks. So after a wake-up for nothing its presence is
+ * looked at each second until a frame comes.
  */
 #include "vde_pcapplug/wire_pcap.h"
 
@@ -11,12 +14,16 @@
 #include "wire/wire_internal.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 
 struct wire_pcap {
 	struct wire wire;
 	pcap_t *pcap;
 	struct log *log;
+	const char *interface;
+	unsigned index;                 /* of the interface */
+	struct loop_timer *presence;
 	unsigned mtu;
 	uint8_t *slots;
 	struct frame frames[WIRE_BATCH];
@@ -76,11 +83,27 @@ static void captured(u_char *owner, const struct pcap_pkthdr *header, const u_ch
 	}
 }
 
+static void look_for_interface(void *owner)
+{
+	struct wire_pcap *capture = owner;
+
+	if (if_nametoindex(capture->interface) == capture->index) {
+		loop_timer_after(capture->presence, LOOP_SECOND);
+		return;
+	}
+	log_error(capture->log, "the capture ended: there is no %s any more", capture->interface);
+	wire_end(&capture->wire, ENODEV);
+}
+
 static void pcap_receive(struct wire *wire)
 {
 	struct wire_pcap *capture = pcap_of(wire);
 	int n = pcap_dispatch(capture->pcap, WIRE_BATCH, captured, (u_char *)capture);
 
+	if (n == 0 && !loop_timer_running(capture->presence))
+		loop_timer_after(capture->presence, LOOP_SECOND);
+	else if (n > 0 && loop_timer_running(capture->presence))
+		loop_timer_stop(capture->presence);
 	if (capture->count > 0)
 		deliver(capture);
 	if (n >= 0 || n == PCAP_ERROR_BREAK || wire->closed)
@@ -139,6 +162,7 @@ static void pcap_flush(struct wire *wire)
 
 static void pcap_destroy(struct wire *wire)
 {
+	loop_remove_timer(pcap_of(wire)->presence);
 	wire_slots_free(pcap_of(wire)->slots);
 	if (pcap_of(wire)->pcap)
 		pcap_close(pcap_of(wire)->pcap);
@@ -152,8 +176,8 @@ static const struct wire_kind pcap_kind = {
 	.destroy = pcap_destroy,
 };
 
-struct wire *wire_open_pcap(struct loop *loop, struct log *log, pcap_t *pcap, unsigned mtu, const struct wire_callbacks *callbacks,
-			    void *owner)
+struct wire *wire_open_pcap(struct loop *loop, struct log *log, pcap_t *pcap, const char *interface, unsigned mtu,
+			    const struct wire_callbacks *callbacks, void *owner)
 {
 	struct wire_pcap *capture = calloc(1, sizeof(*capture));
 	int fd = pcap_get_selectable_fd(pcap), error;
@@ -162,9 +186,13 @@ struct wire *wire_open_pcap(struct loop *loop, struct log *log, pcap_t *pcap, un
 		return NULL;
 	capture->log = log;
 	capture->mtu = mtu;
+	capture->interface = interface;
+	capture->index = if_nametoindex(interface);
+	capture->presence = loop_add_timer(loop, look_for_interface, capture);
 	capture->slots = wire_slots_create();
-	error = !capture->slots ? ENOMEM : fd < 0 ? ENOTSUP : 0;
+	error = !capture->slots || !capture->presence ? ENOMEM : fd < 0 ? ENOTSUP : 0;
 	if (error) {
+		loop_remove_timer(capture->presence);
 		wire_slots_free(capture->slots);
 		free(capture);
 		errno = error;

@@ -8,10 +8,10 @@
 #include <pcap/pcap.h>
 
 /*
- * `pcap` is active, of Ethernet, and closed by wire_close. Frames whose IP packet is longer than mtu and TCP are cut as the interface would do it, and
+ * `pcap` is active on `interface` (which must outlive the wire), of Ethernet, and closed by wire_close. Frames whose IP packet is longer than mtu and TCP are cut as the interface would do it, and
  * unfinished checksums are completed (segment.h). Why the capture ended goes to `log`. NULL with errno; then the capture stays with the caller.
  */
-struct wire *wire_open_pcap(struct loop *loop, struct log *log, pcap_t *pcap, unsigned mtu, const struct wire_callbacks *callbacks,
-			    void *owner);
+struct wire *wire_open_pcap(struct loop *loop, struct log *log, pcap_t *pcap, const char *interface, unsigned mtu,
+			    const struct wire_callbacks *callbacks, void *owner);
 
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """vde_autolink: links between switches that stay up."""
+import ast
 import os
 import re
 import signal
@@ -173,7 +174,7 @@ def test_quoting(lab, switch):
     vde.wait_until(lambda: os.path.exists(out) and os.path.getsize(out))
     port = int(re.search(r"port=(\d+)", autolink.ask("showlinks")[0])[1])
     with open(out) as text:
-        assert eval(text.read()) == ["a  b", f"c {port}", "h;$(id)*", "d e", switch.socket, ";", "x"]
+        assert ast.literal_eval(text.read()) == ["a  b", f"c {port}", "h;$(id)*", "d e", switch.socket, ";", "x"]
 
 
 def test_commands(lab, switch):
@@ -229,14 +230,12 @@ def test_switch_that_comes_later(lab):
     crosses(lab, near, far)
 
 
-@pytest.mark.parametrize("maker", ["debian"])
-def test_with_the_originals_switch(lab, maker):
+def test_with_the_originals_switch(lab):
     near = lab.switch(program=vde.foreign("vde_switch"))
     far = lab.switch()
     autolink = Autolink(lab, near, *link(far.socket))
     autolink.up()
     crosses(lab, near, far)
-    assert maker
 
 
 def test_in_the_background(lab, switch):
