@@ -16,6 +16,7 @@
 enum {
 	SETTLE_STEP_MS = 1,
 	PLUG_SMALL_BATCH = 8,           /* asking for many costs even when few are there */
+	PLUG_SINGLES = 7,               /* frames asked for one by one after one that came alone */
 };
 
 struct wire_plug {
@@ -25,6 +26,7 @@ struct wire_plug {
 	bool waits_for_room;            /* writability of the descriptor means something */
 	bool gone;                      /* the control descriptor has reached its end */
 	unsigned batch;                 /* frames asked for at once: more while more come */
+	unsigned singles;               /* frames still to be asked for one by one */
 	uint8_t *slots;
 };
 
@@ -57,17 +59,28 @@ static void receive_failed(struct wire_plug *plug, int error)
 		wire->counters.errors++;
 }
 
+/* How many to ask for next, after so many came. */
+static void choose_batch(struct wire_plug *plug, unsigned asked, unsigned came)
+{
+	if (plug->singles > 0) {
+		plug->singles--;
+		return;
+	}
+	plug->batch = came >= asked ? WIRE_BATCH : PLUG_SMALL_BATCH;
+	plug->singles = came == 1 ? PLUG_SINGLES : 0;
+}
+
 static void plug_receive(struct wire *wire)
 {
 	struct wire_plug *plug = plug_of(wire);
 	struct vde_frame batch[WIRE_BATCH];
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0;
+	unsigned count = 0, asked = plug->singles > 0 ? 1 : plug->batch;
 	int n;
 
-	for (unsigned i = 0; i < plug->batch; i++)
+	for (unsigned i = 0; i < asked; i++)
 		batch[i] = (struct vde_frame){wire_slot(plug->slots, i), WIRE_SLOT_SIZE, 0};
-	n = vde_recv_batch(plug->conn, batch, plug->batch, 0);
+	n = vde_recv_batch(plug->conn, batch, asked, 0);
 	wire->pending = plug->gone;     /* until nothing more comes */
 	if (n < 0) {
 		receive_failed(plug, errno);
@@ -77,7 +90,7 @@ static void plug_receive(struct wire *wire)
 		wire_end(wire, 0);
 		return;
 	}
-	plug->batch = (unsigned)n >= plug->batch ? WIRE_BATCH : PLUG_SMALL_BATCH;
+	choose_batch(plug, asked, (unsigned)n);
 	for (int i = 0; i < n; i++) {
 		if (batch[i].length >= ETHERNET_HEADER_SIZE)
 			frames[count++] = (struct frame){.data = batch[i].data, .length = (uint32_t)batch[i].length};

@@ -197,10 +197,13 @@ def test_noise_and_truncate(lab, way):
     expected = 20000 * 100 * 1514 / 2 ** 20
     assert abs(flipped - expected) < 6 * expected ** 0.5
     cable.set("noise 1000000000")              # ended the original's days
+    before = cable.count("Frames out", way)
     cable.send(way, 20)
+    vde.wait_until(lambda: cable.count("Frames out", way) >= before + 20, "the noisy frames")
     cable.set("noise 0")
-    cable.right.settle()
-    cable.left.settle()
+    for _ in range(2):                         # what is on its way to the switch, and through it
+        cable.right.settle()
+        cable.left.settle()
     receiver.recv_now()
     cable.set(f"truncate {way} 100")
     got = cable.through(way, 50, size=1000)
