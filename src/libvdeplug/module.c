@@ -13,6 +13,10 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_vde,
 	&module_null,
 	&module_seqpacket,
+	&module_tap,
+	&module_macvtap,
+	&module_udp,
+	&module_ptp,
 };
 
 extern uint64_t __vde_version_tag;
