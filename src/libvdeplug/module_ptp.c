@@ -113,6 +113,8 @@ static int open_datagrams(struct ptp_conn *ptp, const char *path, const struct v
 	if (is_second) {
 		error = connect_to(ptp->socket.data_fd, &ptp->peer);
 		ptp->connected = error == 0;
+		if (error == EPERM)     /* it has not noticed yet that the one before us is dead; its next frame will tell it */
+			error = 0;
 	}
 	return error != 0 ? error : set_permissions(ptp->own.sun_path, args);
 }

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The modules of libvdeplug, with our vde_plug and Debian's at the ends."""
+import os
+import socket
+
+import plugs
+import pytest
+import vde
+
+
+def plug(lab, *argv, **options):
+    return plugs.StreamPlug(lab, "vde_plug", *argv, **options)
+
+
+def debian_plug(lab, *argv, **options):
+    return plugs.StreamPlug(lab, vde.foreign("vde_plug"), *argv, env=vde.env_foreign(), **options)
+
+
+@pytest.fixture(params=["ours", "debian"])
+def peer(request, lab):
+    """Starts the other end: our vde_plug, and Debian's."""
+    maker = plug if request.param == "ours" else debian_plug
+    return lambda *argv, **options: maker(lab, *argv, **options)
+
+
+def reach(a, b):
+    """Sends until both ends hear each other; returns when every way carries frames in order."""
+    hello = vde.frame(vde.BROADCAST, vde.mac(99), b"hello")
+
+    def heard():
+        for end in (a, b):
+            end.send(hello)
+        return a.frames and b.frames
+    vde.wait_until(heard, "both ends")
+    for number, (source, sink) in enumerate(((a, b), (b, a))):
+        frames = plugs.numbered(20, size=300, source=number + 1)
+        source.send(*frames)
+        vde.wait_until(lambda: [f for f in sink.frames if f in frames] == frames, "the frames, in order")
+
+
+def udp_ports(family=socket.AF_INET, count=2):
+    """Numbers of ports that are free now."""
+    sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(count)]
+    for sock in sockets:
+        sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+# ---- udp -------------------------------------------------------------------------------------------------------------
+
+def test_udp(lab, peer):
+    one, two = udp_ports()
+    reach(plug(lab, f"udp://127.0.0.1:{one}->127.0.0.1:{two}"), peer(f"udp://127.0.0.1:{two}->127.0.0.1:{one}"))
+
+
+def test_udp_as_vde2_writes_it(lab):
+    one, two = udp_ports()
+    reach(plug(lab, f"{one}->127.0.0.1:{two}"), plug(lab, f"{two}->127.0.0.1:{one}"))
+
+
+def test_udp_with_brackets(lab):
+    if not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("needs IPv6")
+    one, two = udp_ports(socket.AF_INET6)
+    reach(plug(lab, f"udp://[::1]:{one}->[::1]:{two}"), plug(lab, f"udp://[::1]:{two}->[::1]:{one}"))
+
+
+def test_udp_hostile(lab):
+    """Datagrams of no length, short ones, and others' ones change nothing."""
+    one, two = udp_ports()
+    ours = plug(lab, f"udp://127.0.0.1:{one}->127.0.0.1:{two}")
+    frame = vde.frame(vde.BROADCAST, vde.mac(1), b"good")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        peer.bind(("127.0.0.1", two))
+
+        def heard():
+            other.sendto(vde.frame(vde.BROADCAST, vde.mac(2), b"evil"), ("127.0.0.1", one))
+            for junk in (b"", b"x", b"y" * 13, frame):
+                peer.sendto(junk, ("127.0.0.1", one))
+            return len(ours.frames) > 3
+        vde.wait_until(heard, "frames behind the junk")
+    assert set(ours.frames) == {frame}
+
+
+@pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x"])
+def test_udp_wrong(lab, text):
+    done = lab.run("vde_plug", text)
+    assert done.returncode == 1 and "udp" in done.stderr
+
+
+# ---- ptp -------------------------------------------------------------------------------------------------------------
+
+def test_ptp_we_come_first(lab, peer):
+    path = lab.path("ptp")
+    one = plug(lab, f"ptp://{path}")
+    vde.wait_until(lambda: os.path.exists(path), "the first end")
+    reach(one, peer(f"ptp://{path}"))
+
+
+def test_ptp_we_come_second(lab, peer):
+    path = lab.path("ptp")
+    other = peer(f"ptp://{path}")
+    vde.wait_until(lambda: os.path.exists(path), "the first end")
+    reach(plug(lab, f"ptp://{path}"), other)
+
+
+def test_ptp_comes_back(lab):
+    """The first end takes the next peer; names of the dead are taken over; names of the living are removed at the end."""
+    path = lab.path("ptp")
+    one = plug(lab, f"{path}[]")
+    vde.wait_until(lambda: os.path.exists(path), "the first end")
+    two = plug(lab, f"ptp://{path}")
+    reach(one, two)
+    two.program.kill()
+    two.program.wait()
+    assert os.path.exists(path + "+")
+    two = plug(lab, f"ptp://{path}")
+    before = len(one.frames)
+    frame = vde.frame(vde.BROADCAST, vde.mac(7), b"again")
+
+    def heard():
+        two.send(frame)
+        one.send(frame)
+        return len(one.frames) > before and two.frames
+    vde.wait_until(heard, "the second peer")
+    assert lab.run("vde_plug", f"ptp://{path}").returncode == 1      # a third
+    assert one.end_of_input() == 0 and two.end_of_input() == 0
+    assert not os.path.exists(path) and not os.path.exists(path + "+")
+
+
+@pytest.mark.parametrize("answer,works", [(b"\0", True), (b"\x6a", False)])
+def test_ptp_packets(lab, answer, works):
+    """A listener of the later generation lets us in, or says that it is busy."""
+    path = lab.path("ptp")
+    frame = vde.frame(vde.BROADCAST, vde.mac(1), b"packet")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        listener.settimeout(vde.DEADLINE)
+        ours = plug(lab, f"ptp://{path}")
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(vde.DEADLINE)
+            connection.send(answer)
+            if not works:
+                assert ours.program.wait() == 1
+                return
+            ours.send(frame)
+            assert connection.recv(2000) == frame
+            connection.send(frame)
+            assert ours.wait_frames(1) == [frame]
+        assert ours.program.wait() == 0
+
+
+# ---- tap -------------------------------------------------------------------------------------------------------------
+
+def test_tap(lab, switch):
+    """Two namespaces, each with a tap, on one switch."""
+    spaces = [lab.namespace(), lab.namespace()]
+    for number, space in enumerate(spaces):
+        space.start("vde_plug", "tap://tapx", switch.socket)
+        vde.wait_until(lambda: space.has("tapx"), "the interface")
+        space.up("tapx", f"10.1.1.{number + 1}/24")
+    spaces[0].ping("10.1.1.2")
+    spaces[1].ping("10.1.1.1")
+
+
+def test_macvtap(lab):
+    """An interface that is not there gives a message; a name that is too long, too."""
+    vde.need_tun()
+    for locator in ("macvtap://nosuchif", "tap://a-name-that-is-too-long"):
+        done = lab.run("vde_plug", locator)
+        assert done.returncode == 1 and "vde_open" in done.stderr
