@@ -17,6 +17,7 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_macvtap,
 	&module_udp,
 	&module_ptp,
+	&module_cmd,
 };
 
 extern uint64_t __vde_version_tag;

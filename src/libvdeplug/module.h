@@ -27,6 +27,7 @@ extern struct builtin_module module_tap;
 extern struct builtin_module module_macvtap;
 extern struct builtin_module module_udp;
 extern struct builtin_module module_ptp;
+extern struct builtin_module module_cmd;
 
 /* The beginning of a built-in module's connection that has one socket for frames. Same first members as struct vdeconn. */
 struct socket_conn {

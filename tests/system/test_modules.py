@@ -174,3 +174,45 @@ def test_macvtap(lab):
     for locator in ("macvtap://nosuchif", "tap://a-name-that-is-too-long"):
         done = lab.run("vde_plug", locator)
         assert done.returncode == 1 and "vde_open" in done.stderr
+
+
+# ---- cmd -------------------------------------------------------------------------------------------------------------
+
+def test_cmd(lab, switch, peer):
+    """The command is our vde_plug; the other plug on its switch is ours or Debian's."""
+    reach(plug(lab, f"cmd://{vde.ours('vde_plug')} '{switch.socket}'"), peer(f"vde://{switch.socket}"))
+
+
+def test_cmd_with_debians(lab, switch):
+    theirs = " ".join(vde.foreign_command("vde_plug"))
+    reach(plug(lab, f"cmd://{theirs} vde://{switch.socket}"), plug(lab, switch.socket))
+
+
+def test_cmd_in_pieces(lab):
+    """Headers and bodies that come byte by byte are no trouble; the command's end is the plug's end."""
+    frames = plugs.numbered(6, size=80)
+    script = lab.path("pieces.py")
+    with open(script, "w") as out:
+        out.write(f"import os\nfor byte in {plugs.records(frames)!r}:\n    os.write(1, bytes([byte]))\n")
+    ours = plug(lab, f"cmd:///usr/bin/python3 {script}")
+    assert ours.program.wait() == 0
+    assert ours.frames == frames
+
+
+def test_cmd_echo(lab):
+    """Large frames go and come back whole; the command has ended when vde_plug has."""
+    ours = plug(lab, "cmd://sh -c 'echo $$ >pid; exec cat'")
+    frames = [vde.frame(vde.BROADCAST, vde.mac(1), bytes([size % 251]), size=size) for size in (60, 1514, 9000, 65535, 40000)] * 20
+    for frame in frames:
+        ours.send(frame)
+    ours.wait_frames(frames)
+    with open(lab.path("pid")) as text:
+        pid = int(text.read())
+    assert ours.program.end() == 0
+    assert not vde.pid_is_alive(pid)
+
+
+@pytest.mark.parametrize("command", ["", "/nonexistent/command", "'unfinished"])
+def test_cmd_wrong(lab, command):
+    done = lab.run("vde_plug", f"cmd://{command}")
+    assert done.returncode == 1 and done.stderr

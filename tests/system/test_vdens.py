@@ -135,3 +135,10 @@ def test_no_such_network(lab):
     assert done.returncode == 1 and "/nonexistent" in done.stderr
     done = lab.run("vdens", "-", env={k: v for k, v in vde.env_ours().items() if k != "SHELL"})
     assert done.returncode == 2
+
+
+def test_network_of_a_command(lab, switch):
+    """A locator that begins with '='."""
+    node(lab, "--addr", "10.9.0.1/24", switch.socket)
+    done = lab.run("vdens", "--addr", "10.9.0.2/24", f"={vde.ours('vde_plug')} {switch.socket}", *PING, "10.9.0.1")
+    assert done.returncode == 0, (done.stdout, done.stderr)
