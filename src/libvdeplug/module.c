@@ -18,6 +18,8 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_udp,
 	&module_ptp,
 	&module_cmd,
+	&module_vxlan,
+	&module_vxvde,
 };
 
 extern uint64_t __vde_version_tag;

@@ -216,3 +216,113 @@ def test_cmd_echo(lab):
 def test_cmd_wrong(lab, command):
     done = lab.run("vde_plug", f"cmd://{command}")
     assert done.returncode == 1 and done.stderr
+
+
+# ---- vxlan and vxvde -------------------------------------------------------------------------------------------------
+
+GROUP = "239.1.2.3"
+
+
+def hosts(lab):
+    """Two hosts on one cable, with routes for groups."""
+    spaces = [lab.namespace(), lab.namespace()]
+    spaces[0].ip("link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", spaces[1].name)
+    for number, space in enumerate(spaces):
+        space.ip("address", "add", f"fd99::{number + 1}/64", "dev", "wire", "nodad")
+        space.ip("address", "add", f"10.99.0.{number + 1}/24", "dev", "wire")
+        space.ip("link", "set", "wire", "up")
+        space.ip("route", "add", "224.0.0.0/4", "dev", "wire")
+    return spaces
+
+
+def tapped(space, locator, number, program="vde_plug", env=None):
+    """A tap in this host on the network of the locator."""
+    name = f"tap{number}"
+    program = space.start(program, f"tap://{name}", locator, env=env)
+    vde.wait_until(lambda: space.has(name), f"the interface of {locator}")
+    space.up(name, f"10.1.1.{number}/24", mtu=1400)
+    return program
+
+
+@pytest.mark.parametrize("locator,remote", [
+    (f"vxlan://{GROUP}/vni=77", ["group", GROUP, "dev", "wire", "ttl", "1"]),
+    ("vxlan:///peers=10.99.0.2/vni=77", ["remote", "10.99.0.1"]),
+    ("vxlan://ff05::77/vni=77/if=wire", ["group", "ff05::77", "dev", "wire", "ttl", "1"]),
+    ("vxlan:///v6/peers=fd99::9,fd99::2/vni=77", ["remote", "fd99::1"]),
+], ids=["group", "peers", "group6", "peers6"])
+def test_vxlan_with_the_kernel(lab, locator, remote):
+    """The other end is the kernel's device: both ways, and what is known goes to one host only."""
+    ours, kernel = hosts(lab)
+    kernel.ip("link", "add", "vx0", "type", "vxlan", "id", "77", "dstport", "4789", *remote)
+    kernel.up("vx0", "10.1.1.2/24", mtu=1400)
+    tapped(ours, locator, 1)
+    ours.ping("10.1.1.2", count=3)
+    kernel.ping("10.1.1.1", count=3)
+    # without flooding: the neighbours are known, so pings go on when broadcasts would not arrive any more
+    if "group" in remote and "." in remote[1]:
+        ours.ip("route", "del", "224.0.0.0/4")
+        ours.ip("route", "add", "blackhole", "224.0.0.0/4")
+        ours.ping("10.1.1.2", count=2)
+
+
+def test_vxlan_of_two(lab):
+    """Ours at both ends, each with the other as its only peer; another number is another network."""
+    spaces = hosts(lab)
+    tapped(spaces[0], "vxlan:///peers=10.99.0.2/vni=5", 1)
+    tapped(spaces[1], "vxlan:///peers=10.99.0.1/vni=5", 2)
+    spaces[0].ping("10.1.1.2", count=2)
+    tapped(spaces[0], "vxlan:///peers=10.99.0.2/vni=5/port=4790", 3)
+    tapped(spaces[1], "vxlan:///peers=10.99.0.1/vni=6/port=4790", 4)
+    assert spaces[0].run("ping", "-c", "2", "-W", "1", "-i", "0.2", "-I", "tap3", "10.1.1.4", check=False).returncode != 0
+
+
+@pytest.mark.parametrize("locator", [f"vxvde://{GROUP}", f"vxvde://{GROUP}/vni=9/port=15000/ttl=2", "vxvde://ff05::99/if=wire"])
+@pytest.mark.parametrize("theirs", ["ours", "debian"])
+def test_vxvde(lab, locator, theirs):
+    """Between hosts, and two on one host, ours and Debian's."""
+    spaces = hosts(lab)
+    program, env = ("vde_plug", None) if theirs == "ours" else (vde.foreign("vde_plug"), vde.env_foreign())
+    tapped(spaces[0], locator, 1)
+    tapped(spaces[1], locator, 2, program, env)
+    spaces[0].ping("10.1.1.2", count=3)
+    spaces[1].ping("10.1.1.1", count=3)
+
+
+def test_vxvde_on_one_host(lab):
+    """Several plugs share the port, and no frame comes back to its sender."""
+    space = hosts(lab)[0]
+    ends = [plugs.StreamPlug(lab, *space.command(vde.ours("vde_plug"), f"vxvde://{GROUP}")) for _ in range(3)]
+    reach(ends[0], ends[1])
+    frame = vde.frame(vde.BROADCAST, vde.mac(40), b"to all others")
+    ends[2].send(frame)
+    for end in ends[:2]:
+        vde.wait_until(lambda: frame in end.frames, "the broadcast")
+    assert frame not in ends[2].frames
+    direct = vde.frame(vde.mac(40), vde.mac(41), b"to one")
+    ends[0].send(direct)
+    vde.wait_until(lambda: direct in ends[2].frames, "the frame for a known address")
+    ends[0].send(vde.frame(vde.BROADCAST, vde.mac(41), b"behind it"))
+    vde.wait_until(lambda: any(b"behind it" in f for f in ends[1].frames), "the frame behind it")
+    assert direct not in ends[1].frames
+
+
+def test_vxlan_hostile(lab):
+    """Short datagrams, wrong headers and other networks' frames are nothing; reserved bits are not looked at."""
+    port, = udp_ports(count=1)
+    ours = plug(lab, f"vxlan:///peers=127.0.0.1/vni=7/port={port}")
+    good = vde.frame(vde.BROADCAST, vde.mac(1), b"good")
+    header = b"\x08\0\0\0\0\0\x07\0"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        def heard():
+            for junk in (b"", b"\x08", header, header + b"x", b"\0" * 8 + good, b"\x08\0\0\0\0\0\x08\0" + good, b"\x88\1\2\3\0\0\x07\x09" + good):
+                peer.sendto(junk, ("127.0.0.1", port))
+            return len(ours.frames) > 2
+        vde.wait_until(heard, "frames among the junk")
+    assert set(ours.frames) == {good}
+
+
+@pytest.mark.parametrize("text", ["vxlan://nosuch.invalid", "vxlan:///vni=16777216", "vxlan:///port=0", "vxlan:///nosuch=1", "vxlan:///peers=",
+                                  "vxvde:///ttl=256", "vxvde:///vni=nosuchgroup", "vxvde:///peers=127.0.0.1", "vxvde:///if=nosuchif"])
+def test_vx_wrong(lab, text):
+    done = lab.run("vde_plug", text)
+    assert done.returncode == 1 and done.stderr
