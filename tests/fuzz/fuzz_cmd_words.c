@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The words of cmd://: whatever the text, at most as many as there is room for, all within it. */
-#include "libvdeplug/words.h"
+#include "libvdeplug/cmd_words.h"
 
 #include "fuzz.h"
 
@@ -22,7 +22,7 @@ static void split(const uint8_t *data, size_t size)
 {
 	char *text = copy(data, size), *words[16];
 
-	if (words_split(text, words, 16) == 0) {
+	if (cmd_words_split(text, words, 16) == 0) {
 		for (unsigned i = 0; words[i] != NULL; i++)
 			assert(i < 15 && words[i] >= text && words[i] + strlen(words[i]) <= text + size);
 	}
