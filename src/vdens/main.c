@@ -8,6 +8,7 @@
  */
 #include "vdens.h"
 
+#include "common/daemon.h"
 #include "common/loop.h"
 #include "wire/wire.h"
 
@@ -332,6 +333,7 @@ int main(int argc, char **argv)
 	char *shell[] = {getenv("SHELL"), NULL};
 	int first, status;
 
+	daemon_fill_descriptors();
 	log_init(&vdens.log, argv[0] != NULL ? argv[0] : "vdens");
 	first = cli_parse(&command_line, argc, argv, &vdens.options);
 	check_options(&vdens.options);
