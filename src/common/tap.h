@@ -15,6 +15,11 @@ enum { TAP_NAME_SIZE = 16 };
  */
 int tap_open(const char *name, char *actual);
 
+/*
+ * Opens the existing macvtap interface `name` through the device of its number (/dev/tapN), likewise. ENODEV: no such interface; ENOENT: it is no macvtap.
+ */
+int macvtap_open(const char *name);
+
 /* Brings interface `name` up. Returns 0 or an errno value. */
 int tap_up(const char *name);
 

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -49,6 +50,27 @@ int tap_open(const char *name, char *actual)
 	if (actual) {
 		memcpy(actual, request.ifr_name, TAP_NAME_SIZE);
 		actual[TAP_NAME_SIZE - 1] = '\0';
+	}
+	return fd;
+}
+
+int macvtap_open(const char *name)
+{
+	unsigned index = if_nametoindex(name);
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	char path[32];
+	int fd;
+
+	if (index == 0)
+		return -1;
+	snprintf(path, sizeof(path), "/dev/tap%u", index);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && ioctl(fd, TUNSETIFF, &request) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
 	}
 	return fd;
 }

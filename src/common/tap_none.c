@@ -16,3 +16,10 @@ int tap_up(const char *name)
 	(void)name;
 	return ENOSYS;
 }
+
+int macvtap_open(const char *name)
+{
+	(void)name;
+	errno = ENOSYS;
+	return -1;
+}

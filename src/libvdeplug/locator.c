@@ -106,15 +106,30 @@ static bool is_module_name(const char *name, size_t length)
 	return true;
 }
 
-/* Splits text at the separator, or makes all of it arguments of module vde. */
+/* What VDE 2 wrote without the name of a module: PORT->HOST:PORT is udp, PATH[] is ptp. Anything else belongs to module vde. */
+static void name_module(struct locator *locator)
+{
+	size_t length = strlen(locator->text);
+
+	locator->module = "vde";
+	locator->arguments = locator->text;
+	if (strstr(locator->text, "->") != NULL && strchr(locator->text, '/') == NULL) {
+		locator->module = "udp";
+	} else if (length > 2 && strcmp(locator->text + length - 2, "[]") == 0) {
+		locator->text[length - 2] = '\0';
+		locator->module = "ptp";
+	}
+}
+
+/* Splits text at the separator. */
 static int split(struct locator *locator)
 {
 	char *found = strstr(locator->text, separator);
 
-	locator->module = "vde";
-	locator->arguments = locator->text;
-	if (found == NULL)
+	if (found == NULL) {
+		name_module(locator);
 		return 0;
+	}
 	if (!is_module_name(locator->text, (size_t)(found - locator->text))) {
 		fprintf(stderr, "libvdeplug: not the name of a module (letters, digits, '_', '+', '-'): %.*s\n",
 			(int)(found - locator->text), locator->text);

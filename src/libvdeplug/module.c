@@ -13,6 +13,13 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_vde,
 	&module_null,
 	&module_seqpacket,
+	&module_tap,
+	&module_macvtap,
+	&module_udp,
+	&module_ptp,
+	&module_cmd,
+	&module_vxlan,
+	&module_vxvde,
 };
 
 extern uint64_t __vde_version_tag;

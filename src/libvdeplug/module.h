@@ -23,6 +23,13 @@ struct builtin_module {
 extern struct builtin_module module_vde;
 extern struct builtin_module module_null;
 extern struct builtin_module module_seqpacket;
+extern struct builtin_module module_tap;
+extern struct builtin_module module_macvtap;
+extern struct builtin_module module_udp;
+extern struct builtin_module module_ptp;
+extern struct builtin_module module_cmd;
+extern struct builtin_module module_vxlan;
+extern struct builtin_module module_vxvde;
 
 /* The beginning of a built-in module's connection that has one socket for frames. Same first members as struct vdeconn. */
 struct socket_conn {

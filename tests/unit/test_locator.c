@@ -61,6 +61,10 @@ static void test_names(void **state)
 		{ "://x", EINVAL, NULL, NULL }, { "x/evil://", EINVAL, NULL, NULL }, { "../x://", EINVAL, NULL, NULL },
 		{ "a b://", EINVAL, NULL, NULL }, { "/tmp/a://b", EINVAL, NULL, NULL }, { "a.so://", EINVAL, NULL, NULL },
 		{ "vde:/x", 0, "vde", "vde:/x" },
+		{ "5000->host:6000", 0, "udp", "5000->host:6000" }, { "[::1]:1->[::1]:2", 0, "udp", "[::1]:1->[::1]:2" },
+		{ "/tmp/a->b", 0, "vde", "/tmp/a->b" }, { "a->b:1[]", 0, "udp", "a->b:1[]" },
+		{ "/tmp/p[]", 0, "ptp", "/tmp/p" }, { "p[]", 0, "ptp", "p" }, { "[]", 0, "vde", "[]" }, { "/tmp/p[ ]", 0, "vde", "/tmp/p[ ]" },
+		{ "vde:///tmp/p[]", 0, "vde", "/tmp/p[]" },
 	};
 	char long_name[LOCATOR_MAX + 10];
 

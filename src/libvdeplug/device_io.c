@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "device_io.h"
+
+#include "socket_io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void wait_for(int fd, short events)
+{
+	struct pollfd poller = {.fd = fd, .events = events};
+
+	poll(&poller, 1, -1);
+}
+
+ssize_t device_io_recv(VDECONN *conn, void *frame, size_t size, int flags)
+{
+	int fd = socket_io_datafd(conn);
+	ssize_t n;
+
+	while ((n = read(fd, frame, size)) < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0)
+		wait_for(fd, POLLIN);
+	return n;
+}
+
+ssize_t device_io_send(VDECONN *conn, const void *frame, size_t length, int flags)
+{
+	int fd = socket_io_datafd(conn);
+	ssize_t n;
+
+	while ((n = write(fd, frame, length)) < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0)
+		wait_for(fd, POLLOUT);
+	return n;
+}
+
+int device_io_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+{
+	unsigned filled = 0;
+
+	while (filled < count) {
+		ssize_t n = device_io_recv(conn, frames[filled].data, frames[filled].size, flags | MSG_DONTWAIT);
+
+		if (n <= 0)
+			return filled > 0 ? (int)filled : (int)n;
+		frames[filled++].length = (size_t)n;
+	}
+	return (int)filled;
+}
+
+int device_io_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
+{
+	unsigned sent = 0;
+
+	while (sent < count && device_io_send(conn, frames[sent].data, frames[sent].length, flags | MSG_DONTWAIT) >= 0)
+		sent++;
+	return sent > 0 || count == 0 ? (int)sent : -1;
+}
+
+VDECONN *device_io_create(int fd)
+{
+	struct socket_conn *conn;
+
+	if (fd < 0)
+		return NULL;
+	conn = calloc(1, sizeof(*conn));
+	if (conn == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn->data_fd = fd;
+	conn->control_fd = -1;
+	return (VDECONN *)(void *)conn;
+}

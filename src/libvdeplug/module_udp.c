@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * udp://[LOCAL:]PORT->HOST:PORT: one frame per datagram, nothing added; IPv6 addresses in brackets or not. Neither secret nor authentic: whoever can send from the
+ * peer's address is the peer. The socket is connected from the start, so others are not heard.
+ *
+ * A peer that is not there (ICMP port unreachable) is no error of the wire: it may come. Datagrams of no length mean nothing.
+ */
+#include "socket_io.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ENDPOINT_MAX = 512 };    /* bytes of one side's text */
+
+struct endpoint {
+	char text[ENDPOINT_MAX];
+	char *host;                     /* NULL: none */
+	char *port;
+};
+
+/* The port is behind the last colon; brackets around the host are removed. Returns 0 or an errno value. */
+static int split_endpoint(struct endpoint *endpoint, const char *text, size_t length)
+{
+	char *colon;
+
+	if (length >= sizeof(endpoint->text))
+		return ENAMETOOLONG;
+	memcpy(endpoint->text, text, length);
+	endpoint->text[length] = '\0';
+	endpoint->host = NULL;
+	endpoint->port = endpoint->text;
+	colon = strrchr(endpoint->text, ':');
+	if (colon == NULL)
+		return 0;
+	*colon = '\0';
+	endpoint->host = endpoint->text;
+	endpoint->port = colon + 1;
+	length = (size_t)(colon - endpoint->text);
+	if (length >= 2 && endpoint->host[0] == '[' && endpoint->host[length - 1] == ']') {
+		endpoint->host[length - 1] = '\0';
+		endpoint->host++;
+	}
+	return 0;
+}
+
+/* The addresses of an endpoint; NULL with errno. */
+static struct addrinfo *resolve(const struct endpoint *endpoint, int family, int flags)
+{
+	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = flags}, *found = NULL;
+
+	if (getaddrinfo(endpoint->host, endpoint->port, &hints, &found) == 0)
+		return found;
+	fprintf(stderr, "libvdeplug: udp: cannot resolve %s:%s\n", endpoint->host ? endpoint->host : "", endpoint->port);
+	errno = ECONNABORTED;
+	return NULL;
+}
+
+/* A socket from `local` to one of the remote's addresses; -1 with errno. */
+static int connect_socket(const struct endpoint *local, const struct addrinfo *remote)
+{
+	struct addrinfo *own = resolve(local, remote->ai_family, AI_PASSIVE);
+	int fd, error;
+
+	if (own == NULL)
+		return -1;
+	fd = socket(remote->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	error = fd < 0 || bind(fd, own->ai_addr, own->ai_addrlen) != 0 || connect(fd, remote->ai_addr, remote->ai_addrlen) != 0 ?
+		errno : 0;
+	freeaddrinfo(own);
+	if (error == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return -1;
+}
+
+static int open_socket(const char *arguments)
+{
+	const char *arrow = strstr(arguments, "->");
+	struct endpoint local, remote;
+	struct addrinfo *addresses;
+	int fd = -1, error;
+
+	if (arrow == NULL)
+		error = EINVAL;
+	else if ((error = split_endpoint(&local, arguments, (size_t)(arrow - arguments))) == 0)
+		error = split_endpoint(&remote, arrow + 2, strlen(arrow + 2));
+	if (error == 0 && remote.host == NULL)
+		error = EINVAL;
+	if (error != 0) {
+		fprintf(stderr, "libvdeplug: udp: not [ADDRESS:]PORT->HOST:PORT: %s\n", arguments);
+		errno = error;
+		return -1;
+	}
+	addresses = resolve(&remote, AF_UNSPEC, 0);
+	for (const struct addrinfo *a = addresses; a != NULL && fd < 0; a = a->ai_next)
+		fd = connect_socket(&local, a);
+	if (addresses != NULL) {
+		error = errno;
+		freeaddrinfo(addresses);
+		errno = error;
+	}
+	return fd;
+}
+
+static VDECONN *udp_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
+{
+	struct socket_conn *conn;
+	int fd = open_socket(arguments);
+
+	(void)description, (void)interface_version, (void)args;
+	if (fd < 0)
+		return NULL;
+	conn = calloc(1, sizeof(*conn));
+	if (conn == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn->data_fd = fd;
+	conn->control_fd = -1;
+	return (VDECONN *)(void *)conn;
+}
+
+/* 1: something happened, but no frame came. */
+static ssize_t udp_recv(VDECONN *conn, void *frame, size_t size, int flags)
+{
+	ssize_t n = socket_io_recv(conn, frame, size, flags);
+
+	return n == 0 || (n < 0 && errno == ECONNREFUSED) ? 1 : n;
+}
+
+static int udp_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+{
+	int n;
+
+	do
+		n = socket_io_recv_batch(conn, frames, count, flags);
+	while (n < 0 && errno == ECONNREFUSED);
+	return n;
+}
+
+struct builtin_module module_udp = {
+	.module = {0, udp_open, udp_recv, socket_io_send, socket_io_datafd, socket_io_ctlfd, socket_io_close},
+	.name = "udp",
+	.recv_batch = udp_recv_batch,
+	.send_batch = socket_io_send_batch,
+};

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The process inside the namespaces, until it becomes the command. */
+#include "vdens.h"
+
+#include "common/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int address_option(const char *text, char interface[TAP_NAME_SIZE], struct netif_address *address)
+{
+	const char *equals = strchr(text, '=');
+	size_t length = equals != NULL ? (size_t)(equals - text) : 0;
+
+	if (length >= TAP_NAME_SIZE)
+		return EINVAL;
+	memcpy(interface, text, length);
+	interface[length] = '\0';
+	return netif_parse_address(equals != NULL ? equals + 1 : text, address);
+}
+
+static bool make_interface(struct inside *inside, unsigned number)
+{
+	char name[TAP_NAME_SIZE];
+	int fd, error;
+
+	snprintf(name, sizeof(name), "%s%u", inside->options->prefix, number);
+	fd = tap_open(name, NULL);
+	error = fd >= 0 ? channel_send(inside->channel, fd) : errno;
+	if (fd >= 0)
+		close(fd);
+	if (error != 0)
+		log_errno(inside->log, error, "cannot make the interface %s", name);
+	return error == 0;
+}
+
+static bool add_address(struct inside *inside, const char *text)
+{
+	char interface[TAP_NAME_SIZE];
+	struct netif_address address;
+	int error = address_option(text, interface, &address);
+
+	if (interface[0] == '\0')
+		snprintf(interface, sizeof(interface), "%s0", inside->options->prefix);
+	if (error == 0)
+		error = netif_add_address(interface, &address);
+	if (error != 0)
+		log_errno(inside->log, error, "cannot add the address %s to %s", text, interface);
+	return error == 0;
+}
+
+/* Addresses and states of the interfaces. */
+static bool set_interfaces(struct inside *inside)
+{
+	const struct options *options = inside->options;
+	int error;
+
+	for (size_t i = 0; i < options->addresses.count; i++) {
+		if (!add_address(inside, options->addresses.item[i]))
+			return false;
+	}
+	if (!options->up && !options->dhcp && options->addresses.count == 0)
+		return true;
+	error = netif_up("lo");
+	for (unsigned i = 0; i < inside->interfaces && error == 0; i++) {
+		char name[TAP_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "%s%u", options->prefix, i);
+		error = netif_up(name);
+	}
+	if (error != 0)
+		log_errno(inside->log, error, "cannot bring the interfaces up");
+	return error == 0;
+}
+
+/* Runs a program to its end. Returns its exit status, STATUS_NOT_FOUND when there is none. */
+static int run_program(char **words)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		loop_unblock_signals();
+		execvp(words[0], words);
+		_exit(STATUS_NOT_FOUND);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return STATUS_FAILED;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SIGNAL;
+}
+
+/* Asks for a lease with the first client that is installed. */
+static bool ask_dhcp(struct inside *inside, unsigned number)
+{
+	char name[TAP_NAME_SIZE], udhcpc[] = "udhcpc", quit[] = "-q", now[] = "-n", on[] = "-i", dhclient[] = "dhclient", once[] = "-1";
+	char *small[] = {udhcpc, quit, now, on, name, NULL}, *big[] = {dhclient, once, name, NULL};
+	int status;
+
+	snprintf(name, sizeof(name), "%s%u", inside->options->prefix, number);
+	status = run_program(small);
+	if (status == STATUS_NOT_FOUND)
+		status = run_program(big);
+	if (status == STATUS_NOT_FOUND)
+		log_error(inside->log, "--dhcp needs udhcpc or dhclient");
+	else if (status != 0)
+		log_error(inside->log, "no address for %s from DHCP", name);
+	return status == 0;
+}
+
+/* What needs the network to be served. */
+static bool start_network(struct inside *inside)
+{
+	char byte;
+
+	if (read(inside->channel, &byte, 1) != 1)
+		return false;           /* the other side has said why */
+	for (unsigned i = 0; inside->options->dhcp && i < inside->interfaces; i++) {
+		if (!ask_dhcp(inside, i))
+			return false;
+	}
+	return true;
+}
+
+void inside_run(struct inside *inside)
+{
+	bool ready = namespaces_enter(inside->options, inside->log) && namespaces_furnish(inside->options, inside->log);
+	int error;
+
+	for (unsigned i = 0; i < inside->interfaces && ready; i++)
+		ready = make_interface(inside, i);
+	if (!ready || !set_interfaces(inside))
+		_exit(STATUS_FAILED);
+	error = namespaces_keep_capabilities(inside->options->sysadm);
+	if (error != 0) {
+		log_errno(inside->log, error, "cannot keep capabilities");
+		_exit(STATUS_FAILED);
+	}
+	if (!start_network(inside))
+		_exit(STATUS_FAILED);
+	loop_unblock_signals();
+	execvp(inside->command[0], inside->command);
+	error = errno;
+	log_errno(inside->log, error, "%s", inside->command[0]);
+	_exit(error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
+}

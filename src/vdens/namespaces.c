@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. A user namespace comes with the others, so that no privilege is needed (user_namespaces(7)). The user keeps number and
+ * group: the maps have one line each, of identity, for which setgroups must be denied first. Within, the process has all
+ * capabilities; the command keeps those of the ambient set (capabilities(7)) through exec.
+ */
+#include "vdens.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RESOLVER_FILE "/etc/resolv.conf"
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		error = errno;
+	close(fd);
+	return error;
+}
+
+static int write_map(const char *path, unsigned id)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%u %u 1\n", id, id);
+	return write_file(path, line);
+}
+
+bool namespaces_enter(const struct options *options, struct log *log)
+{
+	unsigned user = geteuid(), group = getegid();
+	bool mounts = options->sysadm || options->resolv_file != NULL || options->resolv_addresses.count > 0;
+	int flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWUTS | (mounts ? CLONE_NEWNS : 0);
+	int error = unshare(flags) == 0 ? 0 : errno;
+
+	if (error != 0) {
+		log_errno(log, error, "cannot make namespaces");
+		return false;
+	}
+	error = write_file("/proc/self/setgroups", "deny");
+	if (error == 0 || error == ENOENT)
+		error = write_map("/proc/self/uid_map", user);
+	if (error == 0)
+		error = write_map("/proc/self/gid_map", group);
+	if (error != 0)
+		log_errno(log, error, "cannot map user and group");
+	return error == 0;
+}
+
+/* A file with the name servers, of which only the mount remains. */
+static int mount_addresses(const struct cli_list *addresses)
+{
+	char path[] = "/tmp/vdensXXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return errno;
+	for (size_t i = 0; i < addresses->count && error == 0; i++)
+		error = dprintf(fd, "nameserver %s\n", addresses->item[i]) < 0 ? errno : 0;
+	if (error == 0 && (fchmod(fd, 0444) != 0 || mount(path, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0))
+		error = errno;
+	close(fd);
+	unlink(path);
+	return error;
+}
+
+bool namespaces_furnish(const struct options *options, struct log *log)
+{
+	int error = 0;
+
+	if (options->hostname != NULL && sethostname(options->hostname, strlen(options->hostname)) != 0) {
+		log_errno(log, errno, "cannot set the host name %s", options->hostname);
+		return false;
+	}
+	if (options->resolv_addresses.count > 0)
+		error = mount_addresses(&options->resolv_addresses);
+	else if (options->resolv_file != NULL && mount(options->resolv_file, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0)
+		error = errno;
+	if (error != 0)
+		log_errno(log, error, "cannot replace " RESOLVER_FILE);
+	return error == 0;
+}
+
+int namespaces_keep_capabilities(bool sysadm)
+{
+	static const unsigned kept[] = {CAP_NET_BIND_SERVICE, CAP_NET_BROADCAST, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN};
+	unsigned count = sizeof(kept) / sizeof(kept[0]) - !sysadm;
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return errno;
+	for (unsigned i = 0; i < count; i++)
+		data[0].inheritable |= 1U << kept[i];
+	if (syscall(SYS_capset, &header, data) != 0)
+		return errno;
+	for (unsigned i = 0; i < count; i++) {
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept[i], 0, 0) != 0)
+			return errno;
+	}
+	return 0;
+}
