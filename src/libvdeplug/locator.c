@@ -106,7 +106,17 @@ static bool is_module_name(const char *name, size_t length)
 	return true;
 }
 
-/* What VDE 2 wrote without the name of a module: PORT->HOST:PORT is udp, PATH[] is ptp. Anything else belongs to module vde. */
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/*
+ * What VDE 2 wrote without the name of a module: PORT->HOST:PORT is udp, PATH[] is ptp unless PATH is a switch's directory. Anything else
+ * belongs to module vde.
+ */
 static void name_module(struct locator *locator)
 {
 	size_t length = strlen(locator->text);
@@ -117,7 +127,10 @@ static void name_module(struct locator *locator)
 		locator->module = "udp";
 	} else if (length > 2 && strcmp(locator->text + length - 2, "[]") == 0) {
 		locator->text[length - 2] = '\0';
-		locator->module = "ptp";
+		if (is_directory(locator->text))
+			locator->text[length - 2] = '[';
+		else
+			locator->module = "ptp";
 	}
 }
 

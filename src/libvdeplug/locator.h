@@ -20,7 +20,7 @@ struct locator {
  *        (home NULL: none of them);
  *      - a regular file: its first line, which is not taken for a file again;
  *      - MODULE://ARGUMENTS;
- *      - PORT->HOST:PORT without a '/' (module udp) and PATH[] (module ptp), as VDE 2 writes them;
+ *      - PORT->HOST:PORT without a '/' (module udp) and PATH[] (module ptp, unless PATH is a directory), as VDE 2 writes them;
  *      - anything else, "" included: module vde with the whole text.
  * Returns 0 or an errno value: EINVAL (not a module's name, after a line on stderr), ENAMETOOLONG, ENOMEM, or why the file
  * could not be read. To be freed by locator_free, also after an error.

@@ -26,6 +26,12 @@ import time
 
 import pytest
 
+# A runner that was started by nohup, or in the background of a shell, ignores these, and so would every program under test.
+for _ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_ignored) == signal.SIG_IGN:
+        signal.signal(_ignored, signal.SIG_DFL)
+
+
 BIN = os.environ.get("VDE_BIN", "/usr/bin")
 LIB = os.environ.get("VDE_LIB", "")
 SOURCE = os.environ.get("VDE_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
