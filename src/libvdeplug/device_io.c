@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,21 +56,4 @@ int device_io_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned
 	while (sent < count && device_io_send(conn, frames[sent].data, frames[sent].length, flags | MSG_DONTWAIT) >= 0)
 		sent++;
 	return sent > 0 || count == 0 ? (int)sent : -1;
-}
-
-VDECONN *device_io_create(int fd)
-{
-	struct socket_conn *conn;
-
-	if (fd < 0)
-		return NULL;
-	conn = calloc(1, sizeof(*conn));
-	if (conn == NULL) {
-		close(fd);
-		errno = ENOMEM;
-		return NULL;
-	}
-	conn->data_fd = fd;
-	conn->control_fd = -1;
-	return (VDECONN *)(void *)conn;
 }

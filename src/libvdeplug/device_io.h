@@ -13,7 +13,4 @@ ssize_t device_io_send(VDECONN *conn, const void *frame, size_t length, int flag
 int device_io_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
 int device_io_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
 
-/* A connection over fd, which is closed when memory is short: then NULL with errno. fd < 0 passes errno on. */
-VDECONN *device_io_create(int fd);
-
 #endif

@@ -10,13 +10,13 @@
 static VDECONN *tap_module_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
 	(void)description, (void)interface_version, (void)args;
-	return device_io_create(tap_open(arguments, NULL));
+	return socket_io_create(tap_open(arguments, NULL));
 }
 
 static VDECONN *macvtap_module_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
 	(void)description, (void)interface_version, (void)args;
-	return device_io_create(macvtap_open(arguments));
+	return socket_io_create(macvtap_open(arguments));
 }
 
 struct builtin_module module_tap = {

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,21 +110,8 @@ static int open_socket(const char *arguments)
 
 static VDECONN *udp_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
-	struct socket_conn *conn;
-	int fd = open_socket(arguments);
-
 	(void)description, (void)interface_version, (void)args;
-	if (fd < 0)
-		return NULL;
-	conn = calloc(1, sizeof(*conn));
-	if (conn == NULL) {
-		close(fd);
-		errno = ENOMEM;
-		return NULL;
-	}
-	conn->data_fd = fd;
-	conn->control_fd = -1;
-	return (VDECONN *)(void *)conn;
+	return socket_io_create(open_socket(arguments));
 }
 
 /* 1: something happened, but no frame came. */

@@ -59,3 +59,20 @@ int socket_io_close(VDECONN *conn)
 	free(sock);
 	return 0;
 }
+
+VDECONN *socket_io_create(int fd)
+{
+	struct socket_conn *conn;
+
+	if (fd < 0)
+		return NULL;
+	conn = calloc(1, sizeof(*conn));
+	if (conn == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn->data_fd = fd;
+	conn->control_fd = -1;
+	return (VDECONN *)(void *)conn;
+}

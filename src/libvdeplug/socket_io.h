@@ -7,6 +7,8 @@
 
 enum { SOCKET_IO_BATCH = 64 };          /* messages per system call */
 
+/* A connection over fd without a control descriptor; fd is closed when memory is short: then NULL with errno. fd < 0 passes errno on. */
+VDECONN *socket_io_create(int fd);
 ssize_t socket_io_recv(VDECONN *conn, void *frame, size_t size, int flags);
 ssize_t socket_io_send(VDECONN *conn, const void *frame, size_t length, int flags);
 int socket_io_datafd(VDECONN *conn);
