@@ -349,5 +349,6 @@ int main(int argc, char **argv)
 	}
 	loop_destroy(vdens.loop);
 	cli_list_free(&vdens.options.addresses);
+	cli_list_free(&vdens.options.resolv_addresses);
 	return status;
 }

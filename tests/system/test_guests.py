@@ -29,5 +29,5 @@ def test_two_guests(lab, switch, kinds):
     assert report["end"]["sum_received"]["bytes"] >= 3 << 20        # the receiver stops counting when the sender is done
     ports = switch.ports()
     assert sorted(ports) == [1, 2]
-    assert all(port["in"] > 100 and port["out"] > 100 for port in ports.values())
+    assert all(port["in"] > 20 and port["out"] > 20 for port in ports.values())     # acknowledgements may stand for many segments
     assert set(switch.hash().values()) == {1, 2}

@@ -67,7 +67,7 @@ def test_what_the_command_has(lab, switch):
     reader, writer = os.pipe()
     os.write(writer, b"kept")
     os.close(writer)
-    script = ("ls /proc/$$/fd | tr '\\n' ' '; grep -E 'CapAmb|SigBlk' /proc/self/status; id -u; ip -br link; "
+    script = ("ls /proc/$$/fd; grep -E 'CapAmb|SigBlk' /proc/self/status; id -u; ip -br link; "
               f"cat /proc/$$/fd/{reader}")
     with open(reader, "rb"):
         done = subprocess.run([vde.ours("vdens"), switch.socket, "sh", "-c", script], env=vde.env_ours(), capture_output=True, text=True,
