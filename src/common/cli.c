@@ -129,8 +129,7 @@ void cli_list_free(struct cli_list *list)
 	*list = (struct cli_list){ .item = NULL };
 }
 
-/* "a,b" is two items, "" is one empty item; empty parts beside others are nothing. */
-static void list_add_parts(struct cli_list *list, const char *text)
+void cli_list_add_parts(struct cli_list *list, const char *text)
 {
 	if (!*text)
 		list_add(list, text, 0);
@@ -225,7 +224,7 @@ static void store(const struct cli *cli, const struct cli_option *row, void *opt
 	case CLI_COUNT: ++*(unsigned *)member; break;
 	case CLI_STRING: *(const char **)member = value ? value : ""; break;
 	case CLI_LIST: list_add(member, value ? value : "", value ? strlen(value) : 0); break;
-	case CLI_COMMA_LIST: list_add_parts(member, value ? value : ""); break;
+	case CLI_COMMA_LIST: cli_list_add_parts(member, value ? value : ""); break;
 	case CLI_UINT: store_uint(cli, row, member, value); break;
 	case CLI_DOUBLE: store_double(cli, row, member, value); break;
 	case CLI_SIZE: store_size(cli, row, member, value); break;

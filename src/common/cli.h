@@ -74,6 +74,8 @@ void cli_usage_error(const struct cli *cli, const char *format, ...) __attribute
 
 void cli_print_usage(const struct cli *cli);
 
+/* Adds copies of the parts: "a,b" is two items, "" is one empty item; empty parts beside others are nothing. */
+void cli_list_add_parts(struct cli_list *list, const char *text);
 /* Frees the items and empties the list. */
 void cli_list_free(struct cli_list *list);
 

@@ -103,22 +103,9 @@ static char **take_words(struct vdens *vdens, char **words, bool only_command)
 	return words[0] != NULL ? words : NULL;
 }
 
-/* A list from the environment. */
-static void split_commas(struct cli_list *list, char *text)
-{
-	char *rest = text;
-	size_t count = 1;
-
-	for (const char *c = text; *c != '\0'; c++)
-		count += *c == ',';
-	list->item = calloc(count + 1, sizeof(*list->item));
-	for (char *part = strtok_r(text, ",", &rest); part != NULL && list->item != NULL; part = strtok_r(NULL, ",", &rest))
-		list->item[list->count++] = part;
-}
-
 static void check_options(struct options *options)
 {
-	char *environment = getenv("VDE_RESOLVADDR");
+	const char *environment = getenv("VDE_RESOLVADDR");
 	char interface[TAP_NAME_SIZE];
 	struct netif_address address;
 
@@ -131,7 +118,7 @@ static void check_options(struct options *options)
 			cli_usage_error(&command_line, "--addr %s: not [INTERFACE=]ADDRESS/LENGTH", options->addresses.item[i]);
 	}
 	if (options->resolv_addresses.count == 0 && options->resolv_file == NULL && environment != NULL && environment[0] != '\0')
-		split_commas(&options->resolv_addresses, environment);
+		cli_list_add_parts(&options->resolv_addresses, environment);
 	if (options->resolv_file == NULL)
 		options->resolv_file = getenv("VDE_RESOLVCONF");
 	for (size_t i = 0; i < options->resolv_addresses.count; i++) {
