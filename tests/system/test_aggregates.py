@@ -3,6 +3,7 @@
 import os
 import struct
 
+import plugs
 import pytest
 import vde
 
@@ -113,3 +114,25 @@ def test_a_full_client_gets_the_rest_later(lab, switch):
         sender.send(frame)
     vde.wait_until(lambda: switch.ports()[1]["in"] == len(sent))
     assert collect(other, len(sent)) == sent
+
+
+def test_programs_of_the_suite_offer_it(lab, switch):
+    """A batch goes through vde_plug together, both ways."""
+    other = lab.plug(switch, aggregates=True)
+    plug = plugs.StreamPlug(lab, "vde_plug", switch.socket)
+    plugs.connected(switch, 2)
+    there, back = frames(16, 100), frames(16, 100, first=100)
+    other.send(vde.aggregate(*there))
+    plug.wait_frames(there)
+    plug.send(*back)
+    assert other.recv() == vde.aggregate(*back)
+
+
+def test_users_of_the_library_do_not(lab, switch):
+    """A program that calls vde_recv gets frame by frame: Debian's vde_plug on our library."""
+    other = lab.plug(switch, aggregates=True)
+    plug = plugs.StreamPlug(lab, vde.foreign("vde_plug"), switch.socket, env=vde.env_ours())
+    plugs.connected(switch, 2)
+    sent = frames(16, 100)
+    other.send(vde.aggregate(*sent))
+    plug.wait_frames(sent)
