@@ -73,6 +73,16 @@ int vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int 
 int vde_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
 
 /*
+ * As vde_open (since 2.9), for programs that take several frames in one datagram from vde_datafd, and send so, where
+ * the other side does too: vde_aggregates tells whether it does, 1 or 0. When it does, frames are not to be received or sent
+ * by the functions above. doc/protocol.md has the format.
+ */
+#define VDE_INTERFACE_AGGREGATES 0x101
+#define vde_open_aggregates(locator, description, args) \
+	vde_open_real((locator), (description), VDE_INTERFACE_AGGREGATES, (args))
+int vde_aggregates(VDECONN *conn);
+
+/*
  * vdestream: frames on a byte stream, each preceded by its length as two bytes, the higher first.
  */
 struct vdestream;

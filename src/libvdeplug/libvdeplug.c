@@ -54,7 +54,7 @@ VDECONN *vde_open_real(char *name, char *description, int interface_version, str
 	VDECONN *conn = NULL;
 	int error;
 
-	if (args != NULL && interface_version != LIBVDEPLUG_INTERFACE_VERSION) {
+	if (args != NULL && interface_version != LIBVDEPLUG_INTERFACE_VERSION && interface_version != VDE_INTERFACE_AGGREGATES) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -110,6 +110,11 @@ int vde_close(VDECONN *conn)
 	if (result == 0 && handle != NULL)
 		dlclose(handle);
 	return result;
+}
+
+int vde_aggregates(VDECONN *conn)
+{
+	return is_open(conn) && module_builtin(conn) == &module_vde && ((struct socket_conn *)(void *)conn)->aggregates;
 }
 
 static bool is_readable(int fd)

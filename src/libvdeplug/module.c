@@ -160,7 +160,9 @@ static VDECONN *open_shared_object(struct attempt *attempt)
 
 VDECONN *module_open(struct locator *locator, char *description, int interface_version, struct vde_open_args *args)
 {
-	struct attempt attempt = {locator, description, interface_version, args, NULL};
+	/* what is beyond the interface of all modules is for built-in ones */
+	int known = interface_version == VDE_INTERFACE_AGGREGATES ? LIBVDEPLUG_INTERFACE_VERSION : interface_version;
+	struct attempt attempt = {locator, description, known, args, NULL};
 
 	for (size_t i = 0; i < sizeof(builtin_modules) / sizeof(builtin_modules[0]); i++) {
 		struct builtin_module *builtin = builtin_modules[i];

@@ -9,6 +9,7 @@
 #include "locator.h"
 
 #include <libvdeplug_mod.h>
+#include <stdbool.h>
 
 /* What the core hands to modules. None of these symbols is exported. */
 struct builtin_module {
@@ -37,6 +38,7 @@ struct socket_conn {
 	struct vdeplug_module *module;
 	int data_fd;
 	int control_fd;                 /* -1: none */
+	bool aggregates;                /* both sides take several frames in one datagram */
 };
 
 /* The built-in module of this connection; NULL: it is a shared object's. */

@@ -34,6 +34,7 @@ struct wish {
 	const char *directory;          /* "": the default ones */
 	int port;                       /* PORT_ANY, PORT_ZERO or a number */
 	const char *port_group;         /* NULL: none */
+	bool aggregates;
 	gid_t group;                    /* (gid_t)-1: not given */
 	mode_t mode;
 };
@@ -240,10 +241,14 @@ static int refusal(int error)
 
 static int send_request(struct handshake *hs, const char *description)
 {
-	struct plug_request_v3 request = {.magic = PLUG_MAGIC, .version = PLUG_VERSION, .address = hs->own};
+	struct sockaddr_un own = hs->own;
+	struct plug_request_v3 request = {.magic = PLUG_MAGIC, .version = PLUG_VERSION};
 	size_t length = strnlen(description, sizeof(request.description));
 	ssize_t n;
 
+	if (hs->wish->aggregates)
+		plug_offer_aggregates(&own);
+	request.address = own;
 	memcpy(request.description, description, length);
 	if (!hs->in_group && hs->wish->port == PORT_ZERO)
 		request.type = PLUG_NEW_PORT0;
@@ -335,6 +340,7 @@ static int open_directory(struct socket_conn *conn, const struct wish *wish, con
 		limit_waiting(hs.control_fd, 0);
 		conn->control_fd = hs.control_fd;
 		conn->data_fd = hs.data_fd;
+		conn->aggregates = wish->aggregates && plug_offers_aggregates(&hs.switch_data);
 		return 0;
 	}
 	if (hs.control_fd >= 0)
@@ -366,10 +372,10 @@ static VDECONN *vde_module_open(char *arguments, char *description, int interfac
 	struct wish wish;
 	int error;
 
-	(void)interface_version;
 	if (conn == NULL)
 		return NULL;
 	error = parse_wish(&wish, arguments, args);
+	wish.aggregates = interface_version == VDE_INTERFACE_AGGREGATES;
 	if (error == 0 && wish.directory[0] != '\0')
 		error = open_directory(conn, &wish, wish.directory, description);
 	else if (error == 0)

@@ -12,6 +12,10 @@
  *      6. exchanges frames, one per datagram, without a header. The stream stays open and silent: its end on either
  *         side is the end of the plug.
  *
+ * Aggregates. A plug whose program takes several frames in one datagram, and sends on the named socket, may say so in its request: PLUG_AGGREGATES
+ * as the last bytes of its address's path, behind the path's NUL, where nobody looks who does not know it. A switch that can do the same says so at that place of its
+ * reply. Only when both have, each may send aggregates (common/aggregate.h) among plain datagrams.
+ *
  * Numbers are in host byte order, members are packed. The description follows without a final NUL; the length of
  * the message tells its length. Old clients send up to two stray bytes behind the address or the description.
  */
@@ -19,13 +23,16 @@
 #define VDE_PLUG_PROTOCOL_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #define PLUG_MAGIC 0xfeedfaceU
 #define PLUG_CONTROL_NAME "ctl"         /* within the directory of the switch */
+#define PLUG_AGGREGATES "vdeaggr1"      /* at the end of a path; without its NUL */
 
 enum {
 	PLUG_VERSION = 3,               /* the only one that is told apart by the field `version` */
@@ -65,6 +72,33 @@ enum {
 	PLUG_V1_MIN_SIZE = offsetof(struct plug_request_v1, description),
 	PLUG_REPLY_SIZE = sizeof(struct sockaddr_un),
 };
+
+enum { PLUG_AGGREGATES_SIZE = sizeof(PLUG_AGGREGATES) - 1 };
+
+/* Where the mark stands, or NULL: an abstract name, or a path that leaves no room for it. */
+static inline char *plug_aggregates_place(struct sockaddr_un *address)
+{
+	size_t room = sizeof(address->sun_path) - PLUG_AGGREGATES_SIZE;
+
+	if (address->sun_path[0] == '\0' || memchr(address->sun_path, '\0', room) == NULL)
+		return NULL;
+	return address->sun_path + room;
+}
+
+static inline void plug_offer_aggregates(struct sockaddr_un *address)
+{
+	char *place = plug_aggregates_place(address);
+
+	if (place != NULL)
+		memcpy(place, PLUG_AGGREGATES, PLUG_AGGREGATES_SIZE);
+}
+
+static inline bool plug_offers_aggregates(struct sockaddr_un *address)
+{
+	const char *place = plug_aggregates_place(address);
+
+	return place != NULL && memcmp(place, PLUG_AGGREGATES, PLUG_AGGREGATES_SIZE) == 0;
+}
 
 static_assert(offsetof(struct plug_request_v3, type) == 8, "wire layout");
 static_assert(offsetof(struct plug_request_v3, address) == 12, "wire layout");

@@ -146,7 +146,8 @@ static int open_endpoint(struct client *client, const struct plug_request *reque
 	if (error)
 		return error;
 	struct unix_endpoint_config config = {
-		.client = request->address, .control_fd = client->fd, .user = user->uid, .directory = control->directory,
+		.client = request->address, .aggregates = request->aggregates, .control_fd = client->fd, .user = user->uid,
+		.directory = control->directory,
 		.port_number = (*port)->number, .description = request->description,
 		.description_length = request->description_length,
 	};

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Endpoints that are clients' datagram sockets: one frame per datagram, whole batches per system call. */
+/*
+ * Endpoints that are clients' datagram sockets: one frame per datagram, whole batches per system call; with clients that agreed to it,
+ * several frames per datagram (common/aggregate.h).
+ */
 #include "vde_switch/endpoint_unix.h"
 
+#include "common/aggregate.h"
 #include "common/unixsock.h"
+#include "libvdeplug/plug_protocol.h"
 #include "vde_switch/endpoint.h"
 #include "vde_switch/switch.h"
 
@@ -26,6 +31,7 @@ struct endpoint_unix {
 	void *closed_owner;
 	unsigned expected;              /* twice what came last: how many messages are worth preparing for */
 	unsigned singles;               /* frames still to be taken one by one */
+	unsigned reads;                 /* with aggregates: datagrams tried for at once, doubled while each finds one */
 };
 
 /* One frame by the cheapest call. */
@@ -138,6 +144,76 @@ static void unix_close(struct endpoint *endpoint)
 	free(self);
 }
 
+/* ---- with aggregates ---- */
+
+/* Takes apart what lies in the first of `frames`; how many there are then. */
+static unsigned spread(struct endpoint *endpoint, struct frame *frames)
+{
+	uint8_t *slot[AGGREGATE_FRAMES];
+	uint32_t length[AGGREGATE_FRAMES];
+	unsigned count;
+
+	for (unsigned i = 0; i < AGGREGATE_FRAMES; i++)
+		slot[i] = frames[i].data;
+	count = aggregate_spread(slot, frames->length, length);
+	if (count == 0)
+		endpoint->oversize++;
+	for (unsigned i = 0; i < count; i++)
+		frames[i].length = length[i];
+	return count;
+}
+
+/* A read in vain costs as much as one with a frame; so as many are tried as found something last time, and twice that when all did. */
+static unsigned aggregates_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
+	unsigned count = 0, reads = 0;
+	ssize_t length = 0;
+
+	for (; reads < self->reads && count + AGGREGATE_FRAMES <= max; reads++) {
+		length = recv(endpoint->fd, frames[count].data, FRAME_MAX_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+		if (length < 0)
+			break;
+		frames[count].length = (uint32_t)length;
+		if (length > FRAME_MAX_SIZE)
+			endpoint->oversize++;
+		else if (aggregate_is(frames[count].data, (size_t)length))
+			count += spread(endpoint, frames + count);
+		else if (length > 0)
+			count++;
+	}
+	if (length < 0)
+		self->reads = reads > 0 ? reads : 1;
+	else if (reads == self->reads && self->reads < max)
+		self->reads *= 2;
+	return count;
+}
+
+static unsigned aggregates_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	unsigned done = 0;
+
+	while (done < count) {
+		struct aggregate aggregate;
+		unsigned end = done;
+
+		for (aggregate_start(&aggregate); end < count; end++)
+			if (!aggregate_add(&aggregate, frames[end].piece, frames[end].pieces, frames[end].length))
+				break;
+		if (aggregate_send(&aggregate, endpoint->fd) < 0) {
+			if (errno == EAGAIN || errno == ENOBUFS)
+				break;
+			endpoint->errors += end - done;
+		}
+		done = end;
+	}
+	return done;
+}
+
+static const struct endpoint_ops aggregates_ops = {
+	.kind = "unix prog", .receive = aggregates_receive, .transmit = aggregates_transmit, .close = unix_close,
+};
+
 static const struct endpoint_ops unix_ops = {
 	.kind = "unix prog", .receive = unix_receive, .transmit = unix_transmit, .close = unix_close,
 };
@@ -193,9 +269,10 @@ int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config 
 		return ENOMEM;
 	self->endpoint.fd = -1;
 	self->expected = FEWEST;
+	self->reads = 1;
 	int error = open_socket(self, config, address);
 	if (!error)
-		error = endpoint_init(&self->endpoint, &unix_ops, sw, self->endpoint.fd, config->control_fd,
+		error = endpoint_init(&self->endpoint, config->aggregates ? &aggregates_ops : &unix_ops, sw, self->endpoint.fd, config->control_fd,
 				      config->description, config->description_length);
 	if (error) {
 		self->endpoint.ops = &unix_ops;
@@ -204,6 +281,8 @@ int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config 
 		return error;
 	}
 	self->endpoint.user = config->user;
+	if (config->aggregates)
+		plug_offer_aggregates(address);
 	*endpoint = &self->endpoint;
 	return 0;
 }

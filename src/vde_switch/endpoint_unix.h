@@ -2,6 +2,7 @@
 #ifndef VDE_ENDPOINT_UNIX_H
 #define VDE_ENDPOINT_UNIX_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
@@ -13,6 +14,7 @@ struct unix_endpoint_config {
 	struct sockaddr_un client;      /* its own socket: a path or an abstract name */
 	int control_fd;                 /* the connection it asked on: the endpoint's ID. Stays the caller's */
 	uid_t user;
+	bool aggregates;                /* the client takes several frames in one datagram, and may send so */
 	const char *directory;          /* where the switch's socket NNN.FD is made */
 	unsigned port_number;           /* for that name */
 	mode_t mode;

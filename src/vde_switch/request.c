@@ -48,6 +48,7 @@ static enum request_result parse_address(struct plug_request *request, const uin
 		return bad(request, "the client's socket is not a unix socket");
 	if (memcmp(request->address.sun_path, nothing, sizeof(nothing)) == 0)
 		return bad(request, "the client named no socket");
+	request->aggregates = plug_offers_aggregates(&request->address);
 	if (request->address.sun_path[0])       /* a path ends within the structure; an abstract name is all of it */
 		request->address.sun_path[sizeof(request->address.sun_path) - 1] = '\0';
 	return REQUEST_WHOLE;

@@ -3,6 +3,7 @@
 #ifndef VDE_REQUEST_H
 #define VDE_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 struct plug_request {
 	int port;                       /* PORT_ANY, 0 (the management port), or a number that may be out of range */
 	struct sockaddr_un address;     /* the client's datagram socket */
+	bool aggregates;                /* it takes several frames in one datagram */
 	const char *description;        /* in the parsed bytes; not terminated */
 	size_t description_length;
 	const char *problem;            /* of a bad request, for the log */

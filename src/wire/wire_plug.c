@@ -5,11 +5,14 @@
  */
 #include "wire_internal.h"
 
+#include "common/aggregate.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +30,8 @@ struct wire_plug {
 	bool gone;                      /* the control descriptor has reached its end */
 	unsigned batch;                 /* frames asked for at once: more while more come */
 	unsigned singles;               /* frames still to be asked for one by one */
+	bool aggregates;                /* several frames in one datagram, both ways */
+	unsigned reads;                 /* then: datagrams tried for at once, doubled while each finds one */
 	uint8_t *slots;
 };
 
@@ -68,6 +73,79 @@ static void choose_batch(struct wire_plug *plug, unsigned asked, unsigned came)
 	}
 	plug->batch = came >= asked ? WIRE_BATCH : PLUG_SMALL_BATCH;
 	plug->singles = came == 1 ? PLUG_SINGLES : 0;
+}
+
+/* A datagram of `length` bytes in the slot of frames[0] becomes frames; returns how many. */
+static unsigned take_datagram(struct wire_plug *plug, unsigned first, size_t length, struct frame *frames)
+{
+	uint8_t *slot[AGGREGATE_FRAMES] = {wire_slot(plug->slots, first)};
+	uint32_t lengths[AGGREGATE_FRAMES] = {(uint32_t)length};
+	unsigned count = 1;
+
+	if (length <= WIRE_SLOT_SIZE && aggregate_is(slot[0], length)) {
+		for (unsigned i = 1; i < AGGREGATE_FRAMES; i++)
+			slot[i] = wire_slot(plug->slots, first + i);
+		count = aggregate_spread(slot, length, lengths);
+	} else if (length < ETHERNET_HEADER_SIZE || length > WIRE_SLOT_SIZE) {
+		count = 0;
+	}
+	if (count == 0)
+		plug->wire.counters.dropped_size++;
+	for (unsigned i = 0; i < count; i++)
+		frames[i] = (struct frame){.data = slot[i], .length = lengths[i]};
+	return count;
+}
+
+/* A read in vain costs as much as one with a frame; so as many are tried as found something last time, and twice that when all did. */
+static void aggregates_receive(struct wire *wire)
+{
+	struct wire_plug *plug = plug_of(wire);
+	struct frame frames[WIRE_BATCH];
+	unsigned count = 0, reads = 0;
+	ssize_t n = 0;
+	int error = 0;
+
+	for (; reads < plug->reads && count + AGGREGATE_FRAMES <= WIRE_BATCH; reads++) {
+		n = recv(wire->in_fd, wire_slot(plug->slots, count), WIRE_SLOT_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+		if (n < 0) {
+			error = errno;
+			break;
+		}
+		count += take_datagram(plug, count, (size_t)n, frames + count);
+	}
+	if (n < 0)
+		plug->reads = reads > 0 ? reads : 1;
+	else if (reads == plug->reads && plug->reads < WIRE_BATCH)
+		plug->reads *= 2;
+	wire->pending = plug->gone;
+	if (count > 0)
+		wire_deliver(wire, frames, count);
+	else if (n < 0)
+		receive_failed(plug, error);
+}
+
+static unsigned aggregates_send(struct wire_plug *plug, const struct vde_frame *batch, unsigned count)
+{
+	unsigned done = 0;
+
+	while (done < count) {
+		struct aggregate aggregate;
+		struct iovec piece;
+		unsigned end = done;
+
+		for (aggregate_start(&aggregate); end < count; end++) {
+			piece = (struct iovec){batch[end].data, batch[end].length};
+			if (!aggregate_add(&aggregate, &piece, 1, (uint32_t)batch[end].length))
+				break;
+		}
+		if (aggregate_send(&aggregate, plug->wire.out_fd) < 0) {
+			if (errno == EAGAIN)
+				break;
+			plug->wire.counters.errors += end - done;
+		}
+		done = end;
+	}
+	return done;
 }
 
 static void plug_receive(struct wire *wire)
@@ -120,6 +198,8 @@ static unsigned send_batch(struct wire_plug *plug, const struct vde_frame *batch
 {
 	unsigned done = 0;
 
+	if (plug->aggregates)
+		return aggregates_send(plug, batch, count);
 	while (done < count) {
 		int n = vde_send_batch(plug->conn, batch + done, count - done, 0);
 
@@ -201,6 +281,14 @@ static const struct wire_kind plug_kind = {
 	.destroy = plug_destroy,
 };
 
+static const struct wire_kind aggregates_kind = {
+	.receive = aggregates_receive,
+	.transmit = plug_transmit,
+	.flush = plug_flush,
+	.settle = plug_settle,
+	.destroy = plug_destroy,
+};
+
 /* libvdeplug does not change the two strings, though its interface has them without const. */
 static VDECONN *open_connection(const char *name, const char *description, struct vde_open_args *args)
 {
@@ -210,7 +298,7 @@ static VDECONN *open_connection(const char *name, const char *description, struc
 	int error = ENOMEM;
 
 	if (name_copy != NULL && description_copy != NULL) {
-		conn = vde_open(name_copy, description_copy, args);
+		conn = vde_open_aggregates(name_copy, description_copy, args);
 		error = errno;
 	}
 	free(name_copy);
@@ -223,8 +311,11 @@ static int start(struct wire_plug *plug, struct loop *loop, const struct wire_ca
 {
 	int fd = vde_datafd(plug->conn), control = vde_ctlfd(plug->conn);
 	struct stat st;
-	int error = wire_init(&plug->wire, &plug_kind, loop, fd, fd, callbacks, owner);
+	int error;
 
+	plug->aggregates = vde_aggregates(plug->conn) == 1;
+	plug->reads = 1;
+	error = wire_init(&plug->wire, plug->aggregates ? &aggregates_kind : &plug_kind, loop, fd, fd, callbacks, owner);
 	if (error != 0)
 		return error;
 	plug->waits_for_room = fstat(fd, &st) == 0 && (S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode));

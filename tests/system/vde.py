@@ -599,10 +599,17 @@ def answers(path):
 # ---- plugs by hand ---------------------------------------------------------------------------------------------------
 
 MAGIC = 0xfeedface
+AGGREGATES = b"vdeaggr1"       # at the end of an address: datagrams may be aggregates
+AGGREGATE_MARK = b"\x01\x80\xc2\0\0\x01vd"
 
 
 class Refused(Exception):
     """The switch closed the control connection instead of answering."""
+
+
+def aggregate(*frames):
+    """A datagram of several frames."""
+    return AGGREGATE_MARK + b"".join(struct.pack("!H", len(frame)) + frame for frame in frames)
 
 
 def sockaddr_un(address):
@@ -627,11 +634,12 @@ class RawPlug:
     """A client that speaks the control protocol by hand.
 
     port, kind: as in the request (kind 1 asks for port 0). version: 3 or 1. address: a path (bytes or str), "abstract" for a name that is
-    in no directory, or None for a path of the lab's. description=None: none at all, not even a byte. Raises Refused.
+    in no directory, or None for a path of the lab's. description=None: none at all, not even a byte. aggregates: offers to take several frames
+    in one datagram; the attribute of that name tells whether the switch does too. Raises Refused.
     """
 
     def __init__(self, lab, directory, *, port=0, kind=0, version=3, address=None, description=b"raw", sndbuf=None, rcvbuf=None,
-                 deadline=DEADLINE, padded=False):
+                 deadline=DEADLINE, padded=False, aggregates=False):
         number = next(_serial)
         self.data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -649,7 +657,8 @@ class RawPlug:
         if rcvbuf:
             self.data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.control.settimeout(deadline)
-        message = request(name, version=version, port=port, kind=kind, description=description or b"")
+        named = name.ljust(100, b"\0") + AGGREGATES if aggregates else name
+        message = request(named, version=version, port=port, kind=kind, description=description or b"")
         if padded:
             message = message.ljust(124, b"\0")
         try:
@@ -664,6 +673,7 @@ class RawPlug:
             raise Refused
         assert len(self.reply) == 110, len(self.reply)
         assert struct.unpack_from("=H", self.reply)[0] == socket.AF_UNIX
+        self.aggregates = self.reply.endswith(AGGREGATES)
         self.switch_path = self.reply[2:].split(b"\0", 1)[0].decode()
         self.data.connect(self.switch_path)
         self.data.setblocking(False)
