@@ -9,7 +9,7 @@
 #include "common/frame.h"
 
 enum {
-	INET_TAGS_MAX = 2,              /* 802.1Q and 802.1ad tags looked through */
+	INET_TAGS_MAX = 3,              /* 802.1Q and 802.1ad tags looked through */
 	INET_IP_MAX = 60,               /* an IP header with all its options */
 	INET_TCP_MAX = 60,              /* a TCP header, likewise */
 	/* In so many first bytes of a frame lie all headers that are looked at. */

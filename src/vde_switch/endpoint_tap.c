@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Endpoints that are tap interfaces: one frame per read and write. */
+/*
+ * Endpoints that are tap interfaces: one frame per read and write. With offload a frame may be a TCP segment of up to 64 KB, with its checksum to be done, and has a header in
+ * front (offload.h); so it passes from tap to tap, at one pass through each kernel's network stack. Endpoints of other kinds get it finished (forward.c).
+ */
 #include "vde_switch/endpoint_tap.h"
 
 #include "common/tap.h"
@@ -11,6 +14,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum {
+	/*
+	 * Bytes after which a batch is complete: long frames do not push each other out of the caches, and become no more frames than the queues behind can take.
+	 */
+	BATCH_BYTES = 128 << 10,
+};
+
+/* Frames without header, as they are on a network. */
 static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
 	unsigned count = 0;
@@ -37,17 +48,76 @@ static unsigned tap_transmit(struct endpoint *endpoint, const struct egress *fra
 	return count;
 }
 
-static void tap_close(struct endpoint *endpoint)
+/* What was read, header first, as a frame. False: it is dropped, and counted. */
+static bool accept_frame(struct endpoint *endpoint, struct frame *frame, uint32_t length)
 {
-	close(endpoint->fd);
+	if (length < OFFLOAD_HEADER_SIZE)
+		return false;
+	frame->length = length - OFFLOAD_HEADER_SIZE;
+	if (!offload_read(frame->data - OFFLOAD_HEADER_SIZE, frame)) {
+		endpoint->invalid++;
+		return false;
+	}
+	if (frame->length > FRAME_MAX_SIZE && frame->offload.segments == 0) {
+		endpoint->oversize++;
+		return false;
+	}
+	return true;
+}
+
+static unsigned offload_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	unsigned count = 0;
+
+	for (uint32_t bytes = 0; count < max && bytes < BATCH_BYTES;) {
+		ssize_t length = read(endpoint->fd, frames[count].data - OFFLOAD_HEADER_SIZE, OFFLOAD_HEADER_SIZE + ENDPOINT_FRAME_ROOM);
+
+		if (length <= 0)
+			break;
+		bytes += (uint32_t)length;
+		if (accept_frame(endpoint, &frames[count], (uint32_t)length))
+			count++;
+	}
+	return count;
+}
+
+static ssize_t write_frame(const struct endpoint *endpoint, const struct egress *frame)
+{
+	uint8_t header[OFFLOAD_HEADER_SIZE];
+	struct iovec piece[3] = { { header, sizeof(header) } };
+
+	offload_write(frame->offload, header);
+	memcpy(piece + 1, frame->piece, frame->pieces * sizeof(piece[0]));
+	return writev(endpoint->fd, piece, (int)frame->pieces + 1);
+}
+
+static unsigned offload_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (write_frame(endpoint, &frames[i]) >= 0)
+			continue;
+		if (errno == EAGAIN || errno == ENOBUFS)
+			return i;
+		endpoint->errors++;
+	}
+	return count;
+}
+
+static void close_tap(struct endpoint *endpoint)
+{
+	tap_close(endpoint->fd);
 	free(endpoint);
 }
 
 static const struct endpoint_ops tap_ops = {
-	.kind = "tuntap", .receive = tap_receive, .transmit = tap_transmit, .close = tap_close,
+	.kind = "tuntap", .receive = tap_receive, .transmit = tap_transmit, .close = close_tap,
 };
 
-static int attach(struct vde_switch *sw, int fd, const char *name)
+static const struct endpoint_ops offload_ops = {
+	.kind = "tuntap", .receive = offload_receive, .transmit = offload_transmit, .close = close_tap,
+};
+
+static int attach(struct vde_switch *sw, int fd, const char *name, bool offload)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
 	struct port_user user = { .uid = 0 };
@@ -55,10 +125,11 @@ static int attach(struct vde_switch *sw, int fd, const char *name)
 	int error;
 
 	if (!endpoint) {
-		close(fd);
+		tap_close(fd);
 		return ENOMEM;
 	}
-	error = endpoint_init(endpoint, &tap_ops, sw, fd, fd, name, strlen(name));
+	error = endpoint_init(endpoint, offload ? &offload_ops : &tap_ops, sw, fd, fd, name, strlen(name));
+	endpoint->offload = offload;
 	if (!error)
 		error = port_acquire(sw, PORT_ANY, &user, &port);
 	if (!error)
@@ -68,10 +139,10 @@ static int attach(struct vde_switch *sw, int fd, const char *name)
 	return error;
 }
 
-int endpoint_tap_open(struct vde_switch *sw, const char *name)
+int endpoint_tap_open(struct vde_switch *sw, const char *name, bool offload)
 {
 	char actual[TAP_NAME_SIZE];
-	int fd = tap_open(name, actual);
+	int fd = offload ? tap_open_offload(name, actual, &offload) : tap_open(name, actual);
 
-	return fd < 0 ? errno : attach(sw, fd, actual);
+	return fd < 0 ? errno : attach(sw, fd, actual, offload);
 }
