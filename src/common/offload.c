@@ -4,7 +4,7 @@
 #include "common/segment.h"
 
 enum { NEEDS_CHECKSUM = 1, DATA_VALID = 2 };            /* flags */
-enum { NOT_SEGMENTED = 0, TCP_IPV4 = 1, TCP_IPV6 = 4, CONGESTION_NOTIFIED = 0x80 };     /* segment types, and a flag in them */
+enum { NOT_SEGMENTED = 0 };                             /* segment type */
 
 struct header {
 	uint8_t flags, segment_type;
@@ -30,9 +30,9 @@ static bool read_checksum(const struct header *header, struct frame *frame)
 
 static bool is_known_type(const struct header *header, const struct inet_packet *packet)
 {
-	int type = header->segment_type & ~CONGESTION_NOTIFIED;
+	int type = header->segment_type & ~OFFLOAD_CONGESTION_NOTIFIED;
 
-	return type == (packet->version == 4 ? TCP_IPV4 : TCP_IPV6);
+	return type == (packet->version == 4 ? OFFLOAD_TCP_IPV4 : OFFLOAD_TCP_IPV6);
 }
 
 /* Whoever leaves a segment uncut either leaves its checksum too, or knows that it is right (it came so from an interface). */

@@ -20,6 +20,11 @@ enum {
 	OFFLOAD_SEGMENTS_MAX = 2048,
 };
 
+enum {
+	OFFLOAD_TCP_IPV4 = 1, OFFLOAD_TCP_IPV6 = 4,     /* segment types */
+	OFFLOAD_CONGESTION_NOTIFIED = 0x80,             /* and a flag in them: the first segment has CWR set (RFC 3168) */
+};
+
 /*
  * Takes the header (OFFLOAD_HEADER_SIZE bytes) of a frame whose data and length are set, and sets frame->offload. Of a frame to be segmented the TCP
  * checksum becomes the sum of the pseudo header, whatever it was. False: the fields contradict the frame or are not known here; it must be dropped.
