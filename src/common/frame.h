@@ -29,12 +29,17 @@ enum {
 	VLAN_VID_MASK = 0x0fff,
 };
 
-/* What a device may ask of whoever finishes the frame: the fields of virtio's net header. All zero: a plain frame. */
+/*
+ * What a device leaves to whoever finishes the frame (offload.h): the checksum, the cutting of a long TCP segment. All zero: a plain frame. A frame that
+ * is to be segmented has its checksum to be done too.
+ */
 struct offload {
 	uint16_t checksum_start;        /* offset at which the checksum begins, 0: none to do */
 	uint16_t checksum_offset;       /* where, after checksum_start, the sum is stored */
 	uint16_t segment_size;          /* payload bytes per segment, 0: not to be segmented */
-	uint16_t segment_type;
+	uint16_t segment_type;          /* of virtio's net header */
+	uint16_t header_size;           /* bytes before the payload, when it is to be segmented: they are repeated in each segment */
+	uint16_t segments;              /* how many frames it will be, 0: it is one already */
 };
 
 /* One frame in a buffer. `data` has room for a tag in front and for padding behind (see struct frame_buffer users). */

@@ -3,6 +3,7 @@
 #ifndef VDE_TAP_H
 #define VDE_TAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { TAP_NAME_SIZE = 16 };
@@ -14,6 +15,18 @@ enum { TAP_NAME_SIZE = 16 };
  * (no taps in this build).
  */
 int tap_open(const char *name, char *actual);
+
+/*
+ * The same with offload, where the kernel has it: *offload is then true, and before each frame there is a header of OFFLOAD_HEADER_SIZE bytes
+ * (offload.h), both ways. False: as by tap_open. EBUSY also: another program holds a queue of the tap, with a header of its own.
+ */
+int tap_open_offload(const char *name, char *actual, bool *offload);
+/* Whether frames of this tap have a header. */
+bool tap_has_offload(int fd);
+/*
+ * Closes a tap. What was offered to be finished for it is taken back before: a persistent tap keeps it, and its next user may know nothing of it.
+ */
+void tap_close(int fd);
 
 /*
  * Opens the existing macvtap interface `name` through the device of its number (/dev/tapN), likewise. ENODEV: no such interface; ENOENT: it is no macvtap.

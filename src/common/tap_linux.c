@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/tap.h"
 
+#include "common/offload.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -25,11 +27,47 @@ static int set_name(struct ifreq *request, const char *name)
 	return 0;
 }
 
-int tap_open(const char *name, char *actual)
+/* What is finished on this side of the tap; nothing when `offered` is false. Older kernels do not know congestion notification in segments. */
+static void offer(int fd, bool offered)
+{
+	unsigned segments = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+
+	if (!offered || (ioctl(fd, TUNSETOFFLOAD, segments | TUN_F_TSO_ECN) < 0 && ioctl(fd, TUNSETOFFLOAD, segments) < 0))
+		ioctl(fd, TUNSETOFFLOAD, 0);
+}
+
+/* The header as offload.h has it: the short form, in this machine's order of bytes; a persistent tap keeps what its last user chose. */
+static bool choose_header(int fd)
+{
+	int size = OFFLOAD_HEADER_SIZE, native = 0;
+
+	ioctl(fd, TUNSETVNETLE, &native);
+	ioctl(fd, TUNSETVNETBE, &native);
+	return ioctl(fd, TUNSETVNETHDRSZ, &size) == 0;
+}
+
+/*
+ * A tap of several queues wants to be asked for one. Its settings are those of whoever took the first queue, and are not changed by us; so it gets no
+ * offload, and with a header that we cannot have wanted it is not for us.
+ */
+static int attach(int fd, struct ifreq *request, short header)
+{
+	request->ifr_flags = (short)(IFF_TAP | IFF_NO_PI | header);
+	if (ioctl(fd, TUNSETIFF, request) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return errno;
+	request->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE;
+	if (ioctl(fd, TUNSETIFF, request) < 0)
+		return errno;
+	return tap_has_offload(fd) ? EBUSY : 0;
+}
+
+/* header: IFF_VNET_HDR or 0. */
+static int open_tap(const char *name, char *actual, short header)
 {
 	struct ifreq request;
-	int error = set_name(&request, name);
-	int fd;
+	int error = set_name(&request, name), fd;
 
 	if (error) {
 		errno = error;
@@ -38,20 +76,56 @@ int tap_open(const char *name, char *actual)
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	request.ifr_flags = IFF_TAP | IFF_NO_PI;
-	if (ioctl(fd, TUNSETIFF, &request) < 0) {
-		error = errno;
+	error = attach(fd, &request, header);
+	if (error) {
 		close(fd);
 		errno = error;
 		return -1;
 	}
-	/* A persistent interface keeps what its last user offered to finish (checksums, segments): nothing is left to us. */
-	ioctl(fd, TUNSETOFFLOAD, 0);
 	if (actual) {
 		memcpy(actual, request.ifr_name, TAP_NAME_SIZE);
 		actual[TAP_NAME_SIZE - 1] = '\0';
 	}
 	return fd;
+}
+
+int tap_open(const char *name, char *actual)
+{
+	int fd = open_tap(name, actual, 0);
+
+	/* A persistent interface keeps what its last user offered to finish (checksums, segments): nothing is left to us. */
+	if (fd >= 0)
+		offer(fd, false);
+	return fd;
+}
+
+int tap_open_offload(const char *name, char *actual, bool *offload)
+{
+	int fd = open_tap(name, actual, IFF_VNET_HDR);
+
+	*offload = fd >= 0 && tap_has_offload(fd);
+	if (*offload && !choose_header(fd)) {
+		close(fd);
+		*offload = false;
+		return tap_open(name, actual);
+	}
+	if (fd >= 0)
+		offer(fd, *offload);
+	return fd;
+}
+
+bool tap_has_offload(int fd)
+{
+	struct ifreq request;
+
+	memset(&request, 0, sizeof(request));
+	return ioctl(fd, TUNGETIFF, &request) == 0 && (request.ifr_flags & IFF_VNET_HDR) != 0;
+}
+
+void tap_close(int fd)
+{
+	offer(fd, false);
+	close(fd);
 }
 
 int macvtap_open(const char *name)

@@ -11,6 +11,23 @@ int tap_open(const char *name, char *actual)
 	return -1;
 }
 
+int tap_open_offload(const char *name, char *actual, bool *offload)
+{
+	*offload = false;
+	return tap_open(name, actual);
+}
+
+bool tap_has_offload(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+void tap_close(int fd)
+{
+	(void)fd;
+}
+
 int tap_up(const char *name)
 {
 	(void)name;

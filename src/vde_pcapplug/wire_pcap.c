@@ -10,7 +10,7 @@
 #include "vde_pcapplug/wire_pcap.h"
 
 #include "vde_pcapplug/pcap_socket.h"
-#include "vde_pcapplug/segment.h"
+#include "common/segment.h"
 #include "wire/wire_internal.h"
 
 #include <errno.h>

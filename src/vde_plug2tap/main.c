@@ -11,7 +11,7 @@
 
 struct options {
 	struct attach_options attach;
-	bool up;
+	bool up, no_offload;
 	struct cli_list addresses;
 	struct cli_mac mac;
 };
@@ -23,6 +23,7 @@ static const struct cli_option option_rows[] = {
 	{ 0, "mac", "MAC", "address of the interface", CLI_MAC, OPTION(mac), 0, 0, NULL },
 	{ 0, "addr", "A/N", "give the interface an IPv4 or IPv6 address (may be repeated)", CLI_LIST, OPTION(addresses), 0, 0, NULL },
 	{ 0, "up", NULL, "bring the interface up", CLI_FLAG, OPTION(up), 0, 0, NULL },
+	{ 0, "no-offload", NULL, "the interface does checksums and cuts TCP segments itself", CLI_FLAG, OPTION(no_offload), 0, 0, NULL },
 	{ 0 }
 };
 
@@ -60,11 +61,12 @@ static int open_tap(void *owner, struct loop *loop, struct attach *attach)
 {
 	struct program *program = owner;
 	char name[TAP_NAME_SIZE];
-	int fd = tap_open(program->tap, name);
+	bool offload;
+	int fd = program->options.no_offload ? tap_open(program->tap, name) : tap_open_offload(program->tap, name, &offload);
 
 	if (fd < 0)
 		return fail(program, errno, "cannot open tap", program->tap);
-	struct wire *wire = wire_open_device(loop, fd, attach_local_callbacks(), attach);
+	struct wire *wire = wire_open_tap(loop, fd, attach_local_callbacks(), attach);
 	if (!wire)
 		return fail(program, errno, "cannot watch tap", name);
 	attach_join(attach, wire);

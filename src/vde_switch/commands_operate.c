@@ -71,7 +71,7 @@ static void print_statistics(struct vde_switch *sw, struct reply *reply, unsigne
 	static const char *const reasons[DROP_COUNT] = {
 		[DROP_RUNT] = "runt", [DROP_OVERSIZE] = "oversize", [DROP_VLAN] = "vlan", [DROP_BLOCKED] = "blocked",
 		[DROP_QUEUE] = "queue", [DROP_ERROR] = "error", [DROP_FILTER] = "filter",
-		[DROP_MIRROR] = "mirror",
+		[DROP_MIRROR] = "mirror", [DROP_OFFLOAD] = "offload",
 	};
 	const struct port_counters *counters = &sw->port[number]->counters;
 

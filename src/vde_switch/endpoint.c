@@ -20,7 +20,8 @@ static void drain_queue(struct endpoint *endpoint)
 	unsigned count = txqueue_peek(&endpoint->queue, packets, ENDPOINT_BATCH);
 
 	for (unsigned i = 0; i < count; i++)
-		frames[i] = (struct egress){ .piece = &packets[i]->piece, .pieces = 1, .length = packets[i]->length };
+		frames[i] = (struct egress){ .piece = &packets[i]->piece, .pieces = 1, .length = packets[i]->length,
+					     .offload = &packets[i]->offload };
 	txqueue_pop(&endpoint->queue, endpoint->ops->transmit(endpoint, frames, count));
 	if (txqueue_is_empty(&endpoint->queue))
 		watch_writable(endpoint, false);
@@ -72,7 +73,7 @@ static unsigned send_now(struct endpoint *endpoint, struct frame_image *const *i
 
 	for (unsigned i = 0; i < count; i++)
 		frames[i] = (struct egress){ .piece = images[i]->piece, .pieces = images[i]->pieces,
-					     .length = images[i]->length };
+					     .length = images[i]->length, .offload = &images[i]->offload };
 	return endpoint->ops->transmit(endpoint, frames, count);
 }
 

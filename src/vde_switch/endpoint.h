@@ -8,6 +8,7 @@
 
 #include "common/frame.h"
 #include "common/loop.h"
+#include "common/offload.h"
 #include "vde_switch/txqueue.h"
 
 #include <sys/types.h>
@@ -19,6 +20,8 @@ struct vde_switch;
 enum {
 	ENDPOINT_BATCH = 64,            /* frames received or sent in one go */
 	ENDPOINT_DESCRIPTION_MAX = 127, /* bytes; what is longer is cut */
+	ENDPOINT_FRAME_ROOM = OFFLOAD_FRAME_MAX,
+	ENDPOINT_HEADROOM = 64,
 };
 
 /* A frame to send: its pieces, all of one datagram. */
@@ -26,13 +29,15 @@ struct egress {
 	const struct iovec *piece;
 	unsigned pieces;
 	uint32_t length;
+	const struct offload *offload;  /* all zero but for endpoints with offload */
 };
 
 struct endpoint_ops {
 	const char *kind;               /* "unix prog", "tuntap": printed by port/print */
 	/*
-	 * Fills frames whose data points to FRAME_MAX_SIZE writable bytes; sets data and length. 0: nothing more now. Frames that are too
-	 * long are left out and counted in endpoint->oversize.
+	 * Fills frames whose data points to ENDPOINT_FRAME_ROOM writable bytes, with ENDPOINT_HEADROOM before; sets data, length and offload (which is all zero
+	 * on entry). 0: nothing more now. Frames that are too long are left out and counted in endpoint->oversize, those whose offload makes no sense in
+	 * endpoint->invalid.
 	 */
 	unsigned (*receive)(struct endpoint *endpoint, struct frame *frames, unsigned max);
 	/* Frames done with, in order, whether sent or refused for good (counted in endpoint->errors); the rest did not fit now. */
@@ -57,6 +62,8 @@ struct endpoint {
 	uint64_t dropped_full;          /* frames that found the queue full */
 	uint64_t errors;                /* frames that the system refused for good */
 	uint64_t oversize;              /* frames received that were too long */
+	uint64_t invalid;               /* and with impossible offload */
+	bool offload;                   /* gives and takes frames with offload; to others they go finished */
 };
 
 /*

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Endpoints that are tap interfaces: one frame per read and write. */
+/*
+ * Endpoints that are tap interfaces: one frame per read and write. With offload a frame may be a TCP segment of up to 64 KB, with its checksum to be done, and has a header in
+ * front (offload.h); so it passes from tap to tap, at one pass through each kernel's network stack. Endpoints of other kinds get it finished (forward.c).
+ *
+ * The other way, segments that come from other endpoints are joined to such a frame (join.h) when they are of one batch: nothing ever waits for more.
+ */
 #include "vde_switch/endpoint_tap.h"
 
+#include "common/join.h"
 #include "common/tap.h"
 #include "vde_switch/endpoint.h"
 #include "vde_switch/port.h"
@@ -11,6 +17,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum {
+	/*
+	 * Bytes after which a batch is complete: long frames do not push each other out of the caches, and become no more frames than the queues behind can take.
+	 */
+	BATCH_BYTES = 128 << 10,
+};
+
+struct endpoint_tap {
+	struct endpoint endpoint;
+	struct join join;               /* in use while transmitting only */
+};
+
+/* Frames without header, as they are on a network. */
 static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
 	unsigned count = 0;
@@ -25,40 +44,136 @@ static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, uns
 	return count;
 }
 
+static bool is_full(void)
+{
+	return errno == EAGAIN || errno == ENOBUFS;
+}
+
 static unsigned tap_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		if (writev(endpoint->fd, frames[i].piece, (int)frames[i].pieces) >= 0)
 			continue;
-		if (errno == EAGAIN || errno == ENOBUFS)
+		if (is_full())
 			return i;
 		endpoint->errors++;     /* EIO: the interface is down */
 	}
 	return count;
 }
 
-static void tap_close(struct endpoint *endpoint)
+/* What was read, header first, as a frame. False: it is dropped, and counted. */
+static bool accept_frame(struct endpoint *endpoint, struct frame *frame, uint32_t length)
 {
-	close(endpoint->fd);
+	if (length < OFFLOAD_HEADER_SIZE)
+		return false;
+	frame->length = length - OFFLOAD_HEADER_SIZE;
+	if (!offload_read(frame->data - OFFLOAD_HEADER_SIZE, frame)) {
+		endpoint->invalid++;
+		return false;
+	}
+	if (frame->length > FRAME_MAX_SIZE && frame->offload.segments == 0) {
+		endpoint->oversize++;
+		return false;
+	}
+	return true;
+}
+
+static unsigned offload_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	unsigned count = 0;
+
+	for (uint32_t bytes = 0; count < max && bytes < BATCH_BYTES;) {
+		ssize_t length = read(endpoint->fd, frames[count].data - OFFLOAD_HEADER_SIZE, OFFLOAD_HEADER_SIZE + ENDPOINT_FRAME_ROOM);
+
+		if (length <= 0)
+			break;
+		bytes += (uint32_t)length;
+		if (accept_frame(endpoint, &frames[count], (uint32_t)length))
+			count++;
+	}
+	return count;
+}
+
+static ssize_t write_frame(const struct endpoint *endpoint, const struct egress *frame)
+{
+	uint8_t header[OFFLOAD_HEADER_SIZE];
+	struct iovec piece[3] = { { header, sizeof(header) } };
+
+	offload_write(frame->offload, header);
+	memcpy(piece + 1, frame->piece, frame->pieces * sizeof(piece[0]));
+	return writev(endpoint->fd, piece, (int)frame->pieces + 1);
+}
+
+/* How many frames from the first on make one joined frame; 1: it goes alone. */
+static unsigned join_frames(struct join *join, const struct egress *frames, unsigned count)
+{
+	unsigned joined = 1;
+
+	if (count == 1 || offload_is_set(frames->offload) || !join_begin(join, frames->piece, frames->pieces, frames->length))
+		return 1;
+	while (joined < count && !offload_is_set(frames[joined].offload) &&
+	       join_add(join, frames[joined].piece, frames[joined].pieces, frames[joined].length))
+		joined++;
+	return joined;
+}
+
+static unsigned write_frames(struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (write_frame(endpoint, &frames[i]) >= 0)
+			continue;
+		if (is_full())
+			return i;
+		endpoint->errors++;     /* EIO: the interface is down */
+	}
+	return count;
+}
+
+static unsigned offload_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
+{
+	struct join *join = &((struct endpoint_tap *)endpoint)->join;
+	unsigned done = 0;
+
+	while (done < count) {
+		unsigned joined = join_frames(join, frames + done, count - done), written = joined;
+
+		if (joined == 1 || writev(endpoint->fd, join->piece, (int)join_finish(join)) < 0)
+			written = joined > 1 && is_full() ? 0 : write_frames(endpoint, frames + done, joined);
+		done += written;
+		if (written < joined)
+			break;
+	}
+	return done;
+}
+
+static void close_tap(struct endpoint *endpoint)
+{
+	tap_close(endpoint->fd);
 	free(endpoint);
 }
 
 static const struct endpoint_ops tap_ops = {
-	.kind = "tuntap", .receive = tap_receive, .transmit = tap_transmit, .close = tap_close,
+	.kind = "tuntap", .receive = tap_receive, .transmit = tap_transmit, .close = close_tap,
 };
 
-static int attach(struct vde_switch *sw, int fd, const char *name)
+static const struct endpoint_ops offload_ops = {
+	.kind = "tuntap", .receive = offload_receive, .transmit = offload_transmit, .close = close_tap,
+};
+
+static int attach(struct vde_switch *sw, int fd, const char *name, bool offload)
 {
-	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	struct endpoint_tap *self = calloc(1, sizeof(*self));
 	struct port_user user = { .uid = 0 };
 	struct port *port;
 	int error;
 
-	if (!endpoint) {
-		close(fd);
+	if (!self) {
+		tap_close(fd);
 		return ENOMEM;
 	}
-	error = endpoint_init(endpoint, &tap_ops, sw, fd, fd, name, strlen(name));
+	struct endpoint *endpoint = &self->endpoint;
+	error = endpoint_init(endpoint, offload ? &offload_ops : &tap_ops, sw, fd, fd, name, strlen(name));
+	endpoint->offload = offload;
 	if (!error)
 		error = port_acquire(sw, PORT_ANY, &user, &port);
 	if (!error)
@@ -68,10 +183,10 @@ static int attach(struct vde_switch *sw, int fd, const char *name)
 	return error;
 }
 
-int endpoint_tap_open(struct vde_switch *sw, const char *name)
+int endpoint_tap_open(struct vde_switch *sw, const char *name, bool offload)
 {
 	char actual[TAP_NAME_SIZE];
-	int fd = tap_open(name, actual);
+	int fd = offload ? tap_open_offload(name, actual, &offload) : tap_open(name, actual);
 
-	return fd < 0 ? errno : attach(sw, fd, actual);
+	return fd < 0 ? errno : attach(sw, fd, actual, offload);
 }

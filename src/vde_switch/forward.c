@@ -10,8 +10,10 @@
  */
 #include "vde_switch/forward.h"
 
+#include "common/segment.h"
 #include "vde_switch/endpoint.h"
 #include "vde_switch/image.h"
+#include "vde_switch/parts.h"
 #include "vde_switch/plugin_adapter.h"
 #include "vde_switch/port.h"
 #include "vde_switch/switch.h"
@@ -20,10 +22,10 @@
 
 enum {
 	STAGES = 128,           /* endpoints touched before an early send */
-	HEADROOM = 64,
+	HEADROOM = ENDPOINT_HEADROOM,
 	TAILROOM = 64,
 	/* Not a multiple of the page size, so that the frames' first bytes do not compete for the same cache sets. */
-	BUFFER_STRIDE = HEADROOM + FRAME_MAX_SIZE + 1 + TAILROOM + 192,
+	BUFFER_STRIDE = HEADROOM + ENDPOINT_FRAME_ROOM + 1 + TAILROOM + 192,
 };
 
 enum image_form { AS_IT_IS, CONVERTED, FORMS };
@@ -38,6 +40,10 @@ struct forwarder {
 	uint8_t *buffers;
 	uint8_t *flat;          /* a frame that leaves, in one piece, for events and filters */
 	bool transparent;       /* the current frame's tag is of no VLAN here: it travels from trunk port to trunk port */
+	struct frame *current;  /* the frame on its way, and its place in the batch */
+	unsigned current_index;
+	struct parts parts;
+	uint8_t *finished;      /* buffers of frames that are cut before they are forwarded; NULL: not needed yet */
 	struct frame frame[ENDPOINT_BATCH];
 	struct frame_image image[ENDPOINT_BATCH][FORMS];
 	unsigned stages;
@@ -67,7 +73,9 @@ void forwarder_destroy(struct forwarder *forwarder)
 {
 	if (!forwarder)
 		return;
+	parts_free(&forwarder->parts);
 	free(forwarder->buffers);
+	free(forwarder->finished);
 	free(forwarder->flat);
 	free(forwarder);
 }
@@ -94,7 +102,7 @@ static void stage_image(struct forwarder *forwarder, struct endpoint *endpoint, 
 		endpoint->stage->endpoint = endpoint;
 		endpoint->stage->count = 0;
 	}
-	if (endpoint->stage->count == ENDPOINT_BATCH) {         /* only a mirror gets more than one copy of a frame */
+	if (endpoint->stage->count == ENDPOINT_BATCH) {         /* a mirror gets several copies of a frame; or frames were cut */
 		endpoint_send(endpoint, endpoint->stage->image, ENDPOINT_BATCH);
 		endpoint->stage->count = 0;
 	}
@@ -110,7 +118,7 @@ static struct frame_image *frame_image(struct forwarder *forwarder, const struct
 		return image;
 	if (frame->tagged == tagged)
 		image_plain(image, frame);
-	else if (tagged && frame->length + ETHERNET_TAG_SIZE > FRAME_MAX_SIZE)
+	else if (tagged && frame->length + ETHERNET_TAG_SIZE > FRAME_MAX_SIZE && frame->offload.segments == 0)
 		return NULL;
 	else if (tagged)
 		image_push_tag(image, frame, frame->vid);
@@ -200,12 +208,58 @@ static bool filter_output(struct vde_switch *sw, struct port *port, uint16_t vid
 	return false;
 }
 
+/* The current frame's checksum, in place: its images are of a finished frame from now on. */
+static void complete_checksum(struct forwarder *forwarder)
+{
+	offload_complete_checksum(forwarder->current);
+	for (unsigned form = 0; form < FORMS; form++) {
+		struct frame_image *image = &forwarder->image[forwarder->current_index][form];
+
+		image->offload = forwarder->current->offload;
+		packet_release(image->packet);
+		image->packet = NULL;
+	}
+}
+
+static void forget_parts(struct forwarder *forwarder)
+{
+	parts_forget(&forwarder->parts);
+	for (unsigned i = 0; i < ENDPOINT_BATCH; i++)
+		for (unsigned form = 0; form < FORMS; form++)
+			forwarder->image[i][form].parts = NULL;
+}
+
+/* The image to an endpoint that takes finished frames only. */
+static void stage_finished(struct vde_switch *sw, struct endpoint *endpoint, struct frame_image *image)
+{
+	struct forwarder *forwarder = sw->forwarder;
+
+	if (image->offload.segments == 0) {
+		complete_checksum(forwarder);
+		stage_image(forwarder, endpoint, image);
+		return;
+	}
+	if (!image->parts && !parts_have_room(&forwarder->parts, image)) {
+		flush_stages(forwarder);
+		forget_parts(forwarder);
+	}
+	if (!image->parts && !parts_make(&forwarder->parts, image)) {
+		endpoint->port->counters.dropped[DROP_ERROR] += image->offload.segments;
+		return;
+	}
+	for (unsigned i = 0; i < image->offload.segments; i++)
+		stage_image(forwarder, endpoint, &image->parts[i].image);
+}
+
 static void port_transmit(struct vde_switch *sw, struct port *port, struct frame_image *image)
 {
-	port->counters.out_frames++;
-	port->counters.out_bytes += image->length;
+	port->counters.out_frames += offload_frames(&image->offload);
+	port->counters.out_bytes += offload_bytes(&image->offload, image->length);
 	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = endpoint->next)
-		stage_image(sw->forwarder, endpoint, image);
+		if (endpoint->offload || !offload_is_set(&image->offload))
+			stage_image(sw->forwarder, endpoint, image);
+		else
+			stage_finished(sw, endpoint, image);
 }
 
 static void port_mirror(struct vde_switch *sw, const struct port *port, struct frame_image *image)
@@ -223,7 +277,9 @@ static void port_output(struct vde_switch *sw, struct port *port, const struct f
 		port->counters.dropped[DROP_OVERSIZE]++;
 		return;
 	}
-	if (event_wanted(&sw->events, EVENT_PACKET_OUT) && !filter_output(sw, port, frame->vid, image))
+	/* What is not finished here came before anyone listened: see forward_receive. */
+	if (event_wanted(&sw->events, EVENT_PACKET_OUT) && !offload_is_set(&image->offload) &&
+	    !filter_output(sw, port, frame->vid, image))
 		return;
 	port_transmit(sw, port, image);
 	if (port->mirror_count)
@@ -358,8 +414,10 @@ static void forget_images(struct forwarder *forwarder, unsigned count)
 
 			packet_release(image->packet);
 			image->packet = NULL;
+			image->parts = NULL;
 			image->pieces = 0;
 		}
+	parts_forget(&forwarder->parts);
 }
 
 void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count)
@@ -382,8 +440,10 @@ void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frame
 			continue;
 		}
 		pad(frame);
-		port->counters.in_frames++;
-		port->counters.in_bytes += frame->length;
+		sw->forwarder->current = frame;
+		sw->forwarder->current_index = i;
+		port->counters.in_frames += offload_frames(&frame->offload);
+		port->counters.in_bytes += offload_bytes(&frame->offload, frame->length);
 		if (port->mirror_count)
 			port_mirror(sw, port, frame_image(sw->forwarder, frame, i, frame->tagged));
 		if (sw->hub)
@@ -395,16 +455,84 @@ void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frame
 	forget_images(sw->forwarder, count);
 }
 
+/*
+ * Frames that are to be segmented, to listeners and filters: they see frames as they are on a network, so these are cut before they are forwarded at all.
+ * Copies them; nobody listens in the common case.
+ */
+struct finisher {
+	struct vde_switch *sw;
+	struct port *port;
+	unsigned count;
+	struct frame frame[ENDPOINT_BATCH];
+};
+
+static void finisher_flush(struct finisher *finisher)
+{
+	forward_batch(finisher->sw, finisher->port, finisher->frame, finisher->count);
+	finisher->count = 0;
+}
+
+static void finisher_add(struct finisher *finisher, struct frame frame)
+{
+	finisher->frame[finisher->count++] = frame;
+	if (finisher->count == ENDPOINT_BATCH)
+		finisher_flush(finisher);
+}
+
+static void finisher_cut(struct finisher *finisher, const struct frame *frame)
+{
+	struct segment_plan plan;
+
+	if (!segment_plan_sized(&plan, frame->data, frame->length, frame->offload.segment_size))
+		return;
+	for (uint32_t i = 0; i < segment_count(&plan); i++) {
+		uint8_t *data = finisher->sw->forwarder->finished + (size_t)finisher->count * BUFFER_STRIDE + HEADROOM;
+
+		finisher_add(finisher, (struct frame){ .data = data, .length = segment_write(&plan, frame->data, i, data) });
+	}
+}
+
+static void forward_finished(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count)
+{
+	struct finisher finisher = { .sw = sw, .port = port };
+
+	if (!sw->forwarder->finished)
+		sw->forwarder->finished = malloc((size_t)ENDPOINT_BATCH * BUFFER_STRIDE);
+	for (unsigned i = 0; i < count; i++) {
+		if (frames[i].offload.segments && sw->forwarder->finished) {
+			finisher_cut(&finisher, &frames[i]);
+		} else if (frames[i].offload.segments) {
+			port->counters.dropped[DROP_ERROR] += frames[i].offload.segments;
+		} else {
+			if (offload_is_set(&frames[i].offload))
+				offload_complete_checksum(&frames[i]);
+			finisher_add(&finisher, frames[i]);
+		}
+	}
+	finisher_flush(&finisher);
+}
+
 void forward_receive(struct vde_switch *sw, struct endpoint *from)
 {
 	struct forwarder *forwarder = sw->forwarder;
 	struct port *port = from->port;
-	uint64_t oversize = from->oversize;
+	uint64_t oversize = from->oversize, invalid = from->invalid;
 
 	unsigned count = from->ops->receive(from, forwarder->frame, ENDPOINT_BATCH);
 	port->counters.dropped[DROP_OVERSIZE] += from->oversize - oversize;
-	if (count)
+	port->counters.dropped[DROP_OFFLOAD] += from->invalid - invalid;
+	if (!count)
+		return;
+	if (!from->offload) {
 		forward_batch(sw, port, forwarder->frame, count);
+		return;
+	}
+	if (event_wanted(&sw->events, EVENT_PACKET_IN) || event_wanted(&sw->events, EVENT_PACKET_OUT))
+		forward_finished(sw, port, forwarder->frame, count);
+	else
+		forward_batch(sw, port, forwarder->frame, count);
+	for (unsigned i = 0; i < count; i++)
+		forwarder->frame[i].offload = (struct offload){ .checksum_start = 0 };
 }
 
 void forward_to_port(struct vde_switch *sw, struct port *port, const struct frame *frame)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vde_switch/image.h"
 
+#include "common/offload.h"
+
 enum { ADDRESSES = 2 * ETHERNET_ADDRESS_SIZE };
 
 static void set_pieces(struct frame_image *image, uint8_t *first, size_t first_size, uint8_t *second, size_t second_size)
@@ -14,6 +16,7 @@ static void set_pieces(struct frame_image *image, uint8_t *first, size_t first_s
 void image_plain(struct frame_image *image, const struct frame *frame)
 {
 	set_pieces(image, frame->data, frame->length, NULL, 0);
+	image->offload = frame->offload;
 }
 
 void image_push_tag(struct frame_image *image, const struct frame *frame, uint16_t vid)
@@ -22,6 +25,8 @@ void image_push_tag(struct frame_image *image, const struct frame *frame, uint16
 	write_be16(image->header + ADDRESSES, ETHERTYPE_VLAN);
 	write_be16(image->header + ADDRESSES + 2, vid);
 	set_pieces(image, image->header, sizeof(image->header), frame->data + ADDRESSES, frame->length - ADDRESSES);
+	image->offload = frame->offload;
+	offload_shift(&image->offload, ETHERNET_TAG_SIZE);
 }
 
 void image_pop_tag(struct frame_image *image, const struct frame *frame)
@@ -32,4 +37,6 @@ void image_pop_tag(struct frame_image *image, const struct frame *frame)
 		length = ETHERNET_MIN_SIZE + ETHERNET_TAG_SIZE;
 	set_pieces(image, frame->data, ADDRESSES, frame->data + ADDRESSES + ETHERNET_TAG_SIZE,
 		   length - ADDRESSES - ETHERNET_TAG_SIZE);
+	image->offload = frame->offload;
+	offload_shift(&image->offload, -ETHERNET_TAG_SIZE);
 }

@@ -16,6 +16,8 @@ struct frame_image {
 	struct iovec piece[2];
 	unsigned pieces;                /* 0: not made yet */
 	uint32_t length;
+	struct offload offload;         /* all zero: a finished frame */
+	struct part *parts;             /* the finished frames that one to be segmented is cut into; NULL: not made yet (parts.h) */
 	struct packet *packet;          /* its copy in the queues of endpoints that did not take it; NULL: none yet */
 	uint8_t header[2 * ETHERNET_ADDRESS_SIZE + ETHERNET_TAG_SIZE];
 };

@@ -45,6 +45,7 @@ struct options {
 	struct cli_mode management_mode;
 	struct cli_group management_group;
 	struct cli_list taps;
+	bool no_offload;
 };
 
 #define OPTION(member) offsetof(struct options, member)
@@ -77,6 +78,7 @@ static const struct cli_option option_rows[] = {
 	{ 'D', "debugclients", "N", NULL, CLI_IGNORE, 0, 0, 0, NULL },
 	{ 0, NULL, NULL, "(tap interfaces)", CLI_SECTION, 0, 0, 0, NULL },
 	{ 't', "tap", "TAP[,TAP...]", "Plug in tap interface TAP (may be repeated)", CLI_COMMA_LIST, OPTION(taps), 0, 0, NULL },
+	{ 0, "no-offload", NULL, "Tap interfaces do checksums and cut TCP segments themselves", CLI_FLAG, OPTION(no_offload), 0, 0, NULL },
 	{ 0 }
 };
 
@@ -264,7 +266,7 @@ static int open_taps(struct program *program)
 	const struct cli_list *taps = &program->options.taps;
 
 	for (size_t i = 0; i < taps->count; i++) {
-		int error = endpoint_tap_open(program->sw, taps->item[i]);
+		int error = endpoint_tap_open(program->sw, taps->item[i], !program->options.no_offload);
 
 		if (error) {
 			log_error(&program->log, "tap '%s': %s", taps->item[i], tap_problem(error));

@@ -31,9 +31,11 @@ enum port_drop {
 	DROP_ERROR,                     /* the system refused it */
 	DROP_FILTER,                    /* a plugin did not let it pass */
 	DROP_MIRROR,                    /* came in on a port that only takes copies (mirror.h) */
+	DROP_OFFLOAD,                   /* a tap left something to be finished that is impossible or too much (offload.h) */
 	DROP_COUNT,
 };
 
+/* A frame that is to be segmented counts as the frames that it will be, in all of these. */
 struct port_counters {
 	uint64_t in_frames, in_bytes;
 	uint64_t out_frames, out_bytes; /* sent to the port, dropped ones included */

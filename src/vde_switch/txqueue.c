@@ -30,6 +30,7 @@ static struct packet *packet_create(const struct frame_image *image, struct txbu
 	packet->length = image->length;
 	packet->budget = budget;
 	packet->piece = (struct iovec){ packet->data, image->length };
+	packet->offload = image->offload;
 	budget->used += cost;
 	return packet;
 }

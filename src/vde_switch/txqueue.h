@@ -27,6 +27,7 @@ struct packet {
 	uint32_t length;
 	struct txbudget *budget;
 	struct iovec piece;             /* the whole frame, as transmit wants it */
+	struct offload offload;
 	uint8_t data[];
 };
 

@@ -26,10 +26,11 @@ int address_option(const char *text, char interface[TAP_NAME_SIZE], struct netif
 static bool make_interface(struct inside *inside, unsigned number)
 {
 	char name[TAP_NAME_SIZE];
+	bool offload;
 	int fd, error;
 
 	snprintf(name, sizeof(name), "%s%u", inside->options->prefix, number);
-	fd = tap_open(name, NULL);
+	fd = tap_open_offload(name, NULL, &offload);
 	error = fd >= 0 ? channel_send(inside->channel, fd) : errno;
 	if (fd >= 0)
 		close(fd);

@@ -207,7 +207,7 @@ static bool join_networks(struct vdens *vdens, int channel)
 
 		if (fd < 0)
 			return false;
-		network->device = wire_open_device(vdens->loop, fd, &callbacks, network);
+		network->device = wire_open_tap(vdens->loop, fd, &callbacks, network);
 		if (network->device == NULL) {
 			log_error(&vdens->log, "cannot serve an interface: %s", strerror(errno));
 			close(fd);

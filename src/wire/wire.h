@@ -53,6 +53,11 @@ struct wire *wire_open_plug(struct loop *loop, const char *name, const char *des
 struct wire *wire_open_stream(struct loop *loop, int in, int out, const struct wire_callbacks *callbacks, void *owner);
 /* A descriptor with one frame per read and write, such as a tap; closed by wire_close. */
 struct wire *wire_open_device(struct loop *loop, int fd, const struct wire_callbacks *callbacks, void *owner);
+/*
+ * A tap, non-blocking, as tap_open or tap_open_offload give it; closed by wire_close. Frames are finished and whole in either case: what the kernel leaves to be done is done
+ * here.
+ */
+struct wire *wire_open_tap(struct loop *loop, int fd, const struct wire_callbacks *callbacks, void *owner);
 
 /* Closes and frees; NULL is accepted. Allowed in the wire's own callbacks. */
 void wire_close(struct wire *wire);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Captured frames: cut and completed within their bounds. The first byte is the MTU in units of 16 bytes. */
-#include "vde_pcapplug/segment.h"
+#include "common/segment.h"
 
 #include "fuzz.h"
 

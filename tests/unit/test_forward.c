@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way of a frame through a switch whose endpoints are fakes that remember what they were given. */
+#include "common/inet.h"
 #include "vde_switch/endpoint.h"
 #include "vde_switch/forward.h"
+#include "vde_switch/mirror.h"
 #include "vde_switch/port.h"
 #include "vde_switch/switch.h"
 
@@ -13,7 +15,7 @@
 /* cmocka needs the first three */
 #include <cmocka.h>
 
-enum { HELD = 512, HELD_BYTES = 2048 };
+enum { HELD = 4096, HELD_BYTES = 2048 };
 
 /* An endpoint that takes `accepts` frames and then none, until told otherwise. */
 struct fake {
@@ -21,7 +23,9 @@ struct fake {
 	unsigned accepts;
 	unsigned calls;                 /* of transmit */
 	unsigned count;
-	struct { uint32_t length; uint8_t data[HELD_BYTES]; } held[HELD];
+	struct { uint32_t length; struct offload offload; uint8_t data[HELD_BYTES]; } held[HELD];
+	const struct frame *give;       /* what receive gives, `gives` of it */
+	unsigned gives;
 };
 
 struct lab {
@@ -36,10 +40,16 @@ struct lab {
 
 static unsigned fake_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
-	(void)endpoint;
-	(void)frames;
-	(void)max;
-	return 0;
+	struct fake *fake = (struct fake *)endpoint;
+
+	assert_true(fake->gives <= max);
+	for (unsigned i = 0; i < fake->gives; i++) {
+		assert_false(offload_is_set(&frames[i].offload));
+		memcpy(frames[i].data, fake->give[i].data, fake->give[i].length);
+		frames[i].length = fake->give[i].length;
+		frames[i].offload = fake->give[i].offload;
+	}
+	return fake->gives;
 }
 
 static unsigned fake_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
@@ -49,6 +59,8 @@ static unsigned fake_transmit(struct endpoint *endpoint, const struct egress *fr
 
 	fake->calls++;
 	for (unsigned i = 0; i < taken; i++) {
+		assert_true(fake->count < HELD && frames[i].length <= HELD_BYTES);
+		assert_true(fake->endpoint.offload || !offload_is_set(frames[i].offload));
 		uint8_t *end = fake->held[fake->count].data;
 
 		for (unsigned p = 0; p < frames[i].pieces; p++) {
@@ -56,6 +68,7 @@ static unsigned fake_transmit(struct endpoint *endpoint, const struct egress *fr
 			end += frames[i].piece[p].iov_len;
 		}
 		assert_int_equal(end - fake->held[fake->count].data, frames[i].length);
+		fake->held[fake->count].offload = *frames[i].offload;
 		fake->held[fake->count++].length = frames[i].length;
 	}
 	fake->accepts -= taken;
@@ -377,6 +390,255 @@ static void all_queues_together_are_bounded(void **state)
 	assert_int_equal(b->endpoint.queue.count + b->endpoint.dropped_full, 50);
 }
 
+/* ---- frames with offload ---- */
+
+enum { IP = ETHERNET_HEADER_SIZE, TCP = IP + IPV4_MIN_SIZE, PAYLOAD = TCP + TCP_MIN_SIZE };
+
+/* TCP with `payload` bytes, to be cut into segments of `size` (0: only its checksum is to be done), as a tap gives it. */
+static struct frame make_tcp(struct lab *lab, unsigned slot, uint8_t to, int vid, uint32_t payload, uint16_t size)
+{
+	struct frame frame = make(lab, slot, to, 0x0a, vid, PAYLOAD + payload + (vid >= 0 ? 4 : 0));
+	uint8_t *ip = frame.data + (vid >= 0 ? IP + 4 : IP), *tcp = ip + IPV4_MIN_SIZE;
+	uint16_t header[OFFLOAD_HEADER_SIZE / 2] = { 0, 0, size, (uint16_t)(tcp - frame.data), TCP_SUM };
+	uint8_t types[2] = { 1, size ? OFFLOAD_TCP_IPV4 : 0 };
+	struct inet_packet packet;
+	uint16_t sum;
+
+	memset(ip, 0, IPV4_MIN_SIZE + TCP_MIN_SIZE);
+	ip[0] = 0x45;
+	write_be16(ip + 2, (uint16_t)(IPV4_MIN_SIZE + TCP_MIN_SIZE + payload));
+	ip[9] = INET_TCP;
+	sum = (uint16_t)~inet_fold(inet_sum(ip, IPV4_MIN_SIZE, 0));
+	memcpy(ip + 10, &sum, 2);
+	tcp[12] = TCP_MIN_SIZE / 4 << 4;
+	tcp[13] = TCP_FLAG_ACK;
+	for (uint32_t i = 0; i < payload; i++)
+		tcp[TCP_MIN_SIZE + i] = (uint8_t)(i * 5 + i / 251);
+	assert_true(inet_locate(frame.data, frame.length, &packet));
+	sum = inet_fold(inet_pseudo_sum(frame.data, &packet));
+	memcpy(tcp + TCP_SUM, &sum, 2);
+	memcpy(header, types, 2);
+	assert_true(offload_read((uint8_t *)header, &frame));
+	return frame;
+}
+
+/* What the fake holds is finished, in order, `payload` bytes of TCP in segments of `size`; each time it was sent. */
+static void check_finished(const struct fake *fake, int vid, uint32_t payload, uint32_t size)
+{
+	uint32_t done = 0, header = PAYLOAD + (vid >= 0 ? 4 : 0);
+
+	for (unsigned i = 0; i < fake->count; i++) {
+		const uint8_t *data = fake->held[i].data;
+		uint32_t part = payload - done < size ? payload - done : size, length = header + part;
+		struct inet_packet packet;
+
+		assert_int_equal(fake->held[i].length, length < 60 ? 60 : length);
+		assert_false(offload_is_set(&fake->held[i].offload));
+		assert_int_equal(read_be16(data + 12), vid >= 0 ? ETHERTYPE_VLAN : 0x0800);
+		if (vid >= 0)
+			assert_int_equal(read_be16(data + 14), vid);
+		assert_true(inet_locate(data, fake->held[i].length, &packet));
+		assert_int_equal(packet.end, length);
+		assert_int_equal(inet_fold(inet_sum(data + packet.network, 20, 0)), 0xffff);
+		assert_int_equal(inet_fold(inet_sum(data + packet.transport, packet.end - packet.transport, inet_pseudo_sum(data, &packet))), 0xffff);
+		assert_int_equal(read_be32(data + packet.transport + 4), done);
+		for (uint32_t at = 0; at < part; at++)
+			assert_int_equal(data[header + at], (uint8_t)((done + at) * 5 + (done + at) / 251));
+		done = (done + part) % payload;
+	}
+	assert_int_equal(done, 0);
+}
+
+static struct fake *plug_tap(struct lab *lab)
+{
+	struct fake *fake = plug(lab, PORT_ANY);
+
+	fake->endpoint.offload = true;
+	return fake;
+}
+
+static void receive_from(struct lab *lab, struct fake *from, const struct frame *frames, unsigned count)
+{
+	from->give = frames;
+	from->gives = count;
+	forward_receive(lab->sw, &from->endpoint);
+}
+
+static void whole_to_taps_finished_to_others(void **state)
+{
+	static const struct { uint32_t payload; uint16_t size; unsigned frames; } table[] = {
+		{ 1000, 100, 10 }, { 1001, 100, 11 }, { 999, 1, 999 }, { 1400, 1399, 2 }, { 1000, 0, 1 }, { 1, 0, 1 }, { 0, 0, 1 },
+	};
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug_tap(lab), *c = plug(lab, PORT_ANY), *d = plug(lab, PORT_ANY);
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct frame frame = make_tcp(lab, 0, 0xff, -1, table[i].payload, table[i].size);
+		uint64_t in = a->endpoint.port->counters.in_frames, out = b->endpoint.port->counters.out_frames;
+		uint64_t bytes = c->endpoint.port->counters.out_bytes, held = 0;
+
+		receive_from(lab, a, &frame, 1);
+		assert_int_equal(b->count, 1);
+		assert_true(b->held[0].length >= frame.length);
+		assert_int_equal(b->held[0].offload.segments, frame.offload.segments);
+		assert_int_equal(b->held[0].offload.segment_size, table[i].size);
+		if (table[i].size)
+			assert_memory_equal(b->held[0].data, frame.data, frame.length);
+		assert_int_equal(c->count, table[i].frames);
+		for (unsigned k = 0; k < c->count; k++)
+			held += c->held[k].length;
+		if (table[i].payload > 0) {
+			check_finished(c, -1, table[i].payload, table[i].size ? table[i].size : table[i].payload);
+			check_finished(d, -1, table[i].payload, table[i].size ? table[i].size : table[i].payload);
+		}
+		assert_int_equal(a->endpoint.port->counters.in_frames - in, table[i].frames);
+		assert_int_equal(b->endpoint.port->counters.out_frames - out, table[i].frames);
+		if (table[i].size > 20 && table[i].payload % table[i].size != 1)        /* the padding of a last one is not counted */
+			assert_int_equal(c->endpoint.port->counters.out_bytes - bytes, held);
+		take(b), take(c), take(d);
+	}
+}
+
+/* Tags are pushed and popped before and after cutting alike, and the tap is told the right offsets. */
+static void offload_and_tags(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug_tap(lab), *c = plug(lab, PORT_ANY), *d = plug_tap(lab), *e = plug(lab, PORT_ANY);
+
+	assert_int_equal(vlan_create(lab->sw, 5), 0);
+	for (unsigned port = 1; port <= 3; port++)
+		assert_int_equal(vlan_add_port(lab->sw, 5, port), 0);
+	assert_int_equal(vlan_set_untagged(lab->sw, 4, 5), 0);
+	assert_int_equal(vlan_set_untagged(lab->sw, 5, 5), 0);
+	for (int pass = 0; pass < 4; pass++) {
+		bool from_tagged = pass % 2 == 0, cut = pass < 2;
+		struct frame frame = make_tcp(lab, 0, 0xff, from_tagged ? 5 : -1, 1000, cut ? 300 : 0);
+		struct fake *tagged = from_tagged ? b : a, *untagged = d;
+
+		receive_from(lab, from_tagged ? a : d, &frame, 1);
+		if (!from_tagged)
+			untagged = NULL;
+		assert_int_equal(tagged->count, 1);
+		check_finished(c, 5, 1000, cut ? 300 : 1000);
+		check_finished(e, -1, 1000, cut ? 300 : 1000);
+		if (cut) {
+			struct frame seen = { .data = tagged->held[0].data, .length = tagged->held[0].length };
+			uint8_t header[OFFLOAD_HEADER_SIZE];
+
+			offload_write(&tagged->held[0].offload, header);
+			assert_true(offload_read(header, &seen));
+			assert_memory_equal(&seen.offload, &tagged->held[0].offload, sizeof(seen.offload));
+			assert_int_equal(seen.offload.header_size, PAYLOAD + 4);
+			if (untagged)
+				assert_int_equal(untagged->held[0].offload.checksum_start, TCP);
+		}
+		take(a), take(b), take(c), take(d), take(e);
+	}
+}
+
+/* What waits, waits as it was staged: whole for a tap, in parts for others, and is not mixed up. */
+static void offload_in_queues(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug_tap(lab), *c = plug(lab, PORT_ANY);
+
+	struct packet *first;
+
+	b->accepts = c->accepts = 0;
+	for (int i = 0; i < 3; i++) {
+		struct frame frame = make_tcp(lab, 0, 0xff, -1, 1000, i == 1 ? 0 : 100);
+
+		receive_from(lab, a, &frame, 1);
+	}
+	assert_int_equal(b->endpoint.queue.count, 3);
+	assert_int_equal(c->endpoint.queue.count, 21);
+	txqueue_peek(&b->endpoint.queue, &first, 1);
+	assert_int_equal(first->offload.segments, 10);
+	txqueue_peek(&c->endpoint.queue, &first, 1);
+	assert_false(offload_is_set(&first->offload));
+	txqueue_clear(&b->endpoint.queue);
+	txqueue_clear(&c->endpoint.queue);
+	assert_int_equal(lab->sw->txbudget.used, 0);
+}
+
+/* More parts in a batch than there is room for: those before are sent first. */
+static void many_parts(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug(lab, PORT_ANY), *c = plug_tap(lab);
+	struct frame frames[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		frames[i] = make_tcp(lab, i, 0xff, -1, 950, 1);
+	receive_from(lab, a, frames, 4);
+	assert_int_equal(b->count, 4 * 950);
+	check_finished(b, -1, 950, 1);
+	assert_int_equal(take(c), 4);
+}
+
+struct listener {
+	struct event_sink sink;
+	unsigned in, out;
+};
+
+static void listen_to(void *owner, const struct event *event)
+{
+	struct listener *listener = owner;
+
+	assert_false(offload_is_set(&event->frame->offload));
+	assert_true(event->frame->length <= PAYLOAD + 100);
+	*(event->kind == EVENT_PACKET_IN ? &listener->in : &listener->out) += 1;
+}
+
+static void listeners_see_finished_frames(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug_tap(lab), *c = plug(lab, PORT_ANY);
+	struct frame frames[3] = { make_tcp(lab, 0, 0xff, -1, 1000, 10), make_tcp(lab, 1, 0xff, -1, 90, 0), make_tcp(lab, 2, 0xff, -1, 1000, 10) };
+
+	for (unsigned kinds = 1; kinds <= 3; kinds++) {
+		struct listener listener = { .sink = { .deliver = listen_to, .owner = &listener } };
+
+		listener.sink.kinds = (kinds & 1 ? 1u << EVENT_PACKET_IN : 0) | (kinds & 2 ? 1u << EVENT_PACKET_OUT : 0);
+		event_add_sink(&lab->sw->events, &listener.sink);
+		receive_from(lab, a, frames, 3);
+		event_remove_sink(&lab->sw->events, &listener.sink);
+		assert_int_equal(listener.in, kinds & 1 ? 201 : 0);
+		assert_int_equal(listener.out, kinds & 2 ? 402 : 0);
+		assert_int_equal(take(b), 201);
+		assert_int_equal(take(c), 201);
+	}
+	receive_from(lab, a, frames, 3);
+	assert_int_equal(take(b), 3);
+}
+
+static void mirrors_get_finished_frames(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug_tap(lab), *copy = plug(lab, PORT_ANY);
+	struct frame frame = make_tcp(lab, 0, 0xff, -1, 1000, 100);
+
+	assert_int_equal(mirror_add(lab->sw, 1, 3), 0);
+	assert_int_equal(mirror_add(lab->sw, 2, 3), 0);
+	receive_from(lab, a, &frame, 1);
+	assert_int_equal(take(b), 1);
+	check_finished(copy, -1, 1000, 100);
+	assert_int_equal(take(copy), 20);
+}
+
+static void a_hub_finishes_too(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *a = plug_tap(lab), *b = plug_tap(lab), *c = plug(lab, PORT_ANY);
+	struct frame frame = make_tcp(lab, 0, 0x0b, 7, 1000, 100);
+
+	switch_set_hub(lab->sw, true);
+	receive_from(lab, a, &frame, 1);
+	assert_int_equal(take(b), 1);
+	check_finished(c, 7, 1000, 100);
+	assert_int_equal(take(c), 10);
+}
+
 int main(void)
 {
 #define LAB_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -393,6 +655,13 @@ int main(void)
 		LAB_TEST(a_full_endpoint_queues_then_drops),
 		LAB_TEST(a_flooded_frame_waits_once_for_all),
 		LAB_TEST(all_queues_together_are_bounded),
+		LAB_TEST(whole_to_taps_finished_to_others),
+		LAB_TEST(offload_and_tags),
+		LAB_TEST(offload_in_queues),
+		LAB_TEST(many_parts),
+		LAB_TEST(listeners_see_finished_frames),
+		LAB_TEST(mirrors_get_finished_frames),
+		LAB_TEST(a_hub_finishes_too),
 	};
 
 	return cmocka_run_group_tests_name("forward", tests, NULL, NULL);

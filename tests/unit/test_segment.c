@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vde_pcapplug/segment.h"
+#include "common/segment.h"
 
 #include "unit.h"
 
