@@ -60,7 +60,8 @@ int vde_close(VDECONN *conn);
  * Several frames in one call (since 2.9). They never block.
  *
  * vde_recv_batch fills `length` of the first n frames, n >= 1, and returns n; a length of 0 is a frame that was dropped
- * because it is longer than `size`. It returns 0 at the end, or -1 with errno: EAGAIN when there is nothing now.
+ * because it is longer than `size`. It returns 0 at the end, or -1 with errno: EAGAIN when there is nothing now. When it has filled
+ * all of 64 frames or more, call it again before polling: there may be frames that the descriptor does not tell of.
  * vde_send_batch sends `length` bytes of each and returns how many it took, n >= 1, or -1 with errno: EAGAIN when it
  * could take none now, or the error of the first.
  */

@@ -11,7 +11,6 @@
 #include "cmd_words.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -63,7 +62,7 @@ static int start_command(struct cmd_conn *cmd, char **words, int fd)
 	int report[2], error = 0;
 	ssize_t n;
 
-	if (pipe2(report, O_CLOEXEC) != 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) != 0)
 		return errno;
 	cmd->child = fork();
 	if (cmd->child == 0)

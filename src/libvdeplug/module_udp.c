@@ -5,11 +5,14 @@
  *
  * A peer that is not there (ICMP port unreachable) is no error of the wire: it may come. Datagrams of no length mean nothing.
  */
+#include "dgram.h"
 #include "socket_io.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,33 +111,79 @@ static int open_socket(const char *arguments)
 	return fd;
 }
 
+struct udp_conn {
+	struct socket_conn socket;      /* first */
+	struct dgram dgram;
+};
+
+static struct dgram *dgram_of(VDECONN *conn)
+{
+	return &((struct udp_conn *)(void *)conn)->dgram;
+}
+
 static VDECONN *udp_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
+	int fd = open_socket(arguments);
+	struct udp_conn *udp = fd >= 0 ? calloc(1, sizeof(*udp)) : NULL;
+
 	(void)description, (void)interface_version, (void)args;
-	return socket_io_create(open_socket(arguments));
+	if (udp == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	udp->socket.data_fd = fd;
+	udp->socket.control_fd = -1;
+	dgram_init(&udp->dgram, fd);
+	dgram_set_rcvbuf(fd, DGRAM_RCVBUF);
+	return (VDECONN *)(void *)udp;
 }
 
-/* 1: something happened, but no frame came. */
-static ssize_t udp_recv(VDECONN *conn, void *frame, size_t size, int flags)
-{
-	ssize_t n = socket_io_recv(conn, frame, size, flags);
-
-	return n == 0 || (n < 0 && errno == ECONNREFUSED) ? 1 : n;
-}
-
+/* That the peer was not there is told once per datagram that did not reach it. */
 static int udp_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
 {
 	int n;
 
 	do
-		n = socket_io_recv_batch(conn, frames, count, flags);
+		n = dgram_recv(dgram_of(conn), frames, count, flags);
 	while (n < 0 && errno == ECONNREFUSED);
 	return n;
 }
 
+/* 1: something happened, but no frame came. */
+static ssize_t udp_recv(VDECONN *conn, void *data, size_t size, int flags)
+{
+	struct vde_frame frame = {.data = data, .size = size};
+	ssize_t n;
+
+	if (!dgram_of(conn)->trains_tried) {
+		n = socket_io_recv(conn, data, size, flags);
+		return n == 0 || (n < 0 && errno == ECONNREFUSED) ? 1 : n;
+	}
+	n = udp_recv_batch(conn, &frame, 1, 0);
+	if (n < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0) {
+		poll(&(struct pollfd){.fd = socket_io_datafd(conn), .events = POLLIN}, 1, -1);
+		n = udp_recv_batch(conn, &frame, 1, 0);
+	}
+	if (n < 0)
+		return errno == EAGAIN && (flags & MSG_DONTWAIT) == 0 ? 1 : -1;
+	return frame.length > 0 ? (ssize_t)frame.length : 1;
+}
+
+static int udp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
+{
+	return dgram_send(dgram_of(conn), frames, NULL, count, flags | MSG_DONTWAIT);
+}
+
+static int udp_close(VDECONN *conn)
+{
+	dgram_destroy(dgram_of(conn));
+	return socket_io_close(conn);
+}
+
 struct builtin_module module_udp = {
-	.module = {0, udp_open, udp_recv, socket_io_send, socket_io_datafd, socket_io_ctlfd, socket_io_close},
+	.module = {0, udp_open, udp_recv, socket_io_send, socket_io_datafd, socket_io_ctlfd, udp_close},
 	.name = "udp",
 	.recv_batch = udp_recv_batch,
-	.send_batch = socket_io_send_batch,
+	.send_batch = udp_send_batch,
 };

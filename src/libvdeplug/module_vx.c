@@ -3,42 +3,41 @@
  * vxlan://[GROUP]: virtual extensible LAN (RFC 7348), for kernels, Open vSwitch and routers as peers.
  * vxvde://[GROUP]: the same frames and header among any number of plugs per host.
  *
- * Theory of operation. A frame to an address that is not known, or to a group, goes to the multicast group (vxlan: or to each of a list of peers); a known one
- * to where it is. Who has what is learned from what comes; entries expire, and colliding ones push each other out, which costs
- * some flooding and nothing else.
+ * Theory of operation. A frame to an address that is not known, or to a group, goes to the multicast group (vxlan: or to each of a list of
+ * peers); a known one to where it is. Who has what is learned from what comes. The table has a fixed number of places: entries expire,
+ * and of two addresses for one place the later one stays, which costs some flooding and nothing else. So a stranger who invents addresses can
+ * make us flood, and take nothing more.
  *
- * vxlan has one socket on the well-known port: peers answer to that port, whatever port they send from. vxvde sends from a socket with a port of its
- * own, by which it is known to the others, and listens to the group on a second one, which the plugs of a host share. There what
- * it sent itself comes back and is told by its sender. A header without a frame is a farewell: the sender is forgotten.
+ * vxlan has one socket on the well-known port: peers answer to that port, whatever port they send from (RFC 7348, 4.1). A frame that is too long
+ * for the path is refused, not fragmented (4.3). Tags pass (6.1 leaves that to the configuration): a cable of switches is a trunk.
+ *
+ * vxvde sends from a socket with a port of its own, by which it is known to the others, and listens to the group on a second one, which the plugs
+ * of a host share. There what it sent itself comes back and is told by its sender. A header without a frame is a farewell: the sender is forgotten.
  *
  * Nothing is secret or authentic: whoever reaches the port can speak for anyone.
  */
 #include "common/frame.h"
 #include "socket_io.h"
 #include "vx.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LEARNING_VLAN = 1 };
 
 struct vx_conn {
-	struct socket_conn socket;      /* first; data_fd is `unicast` (vxlan) or an epoll descriptor over both (vxvde) */
+	struct socket_conn socket;      /* first; data_fd is `unicast`'s (vxlan) or watches both (vxvde) */
 	bool is_vxvde;
-	int unicast, multicast;         /* -1: none */
+	struct dgram unicast, multicast;        /* fd -1: none; what is sent goes through `unicast` */
 	uint16_t own_port;              /* of `unicast`, as on the wire */
-	union vx_address self;          /* as which our own datagrams have come back; family 0: not yet */
-	uint8_t header[VX_HEADER];
+	time_t now_s;                   /* when the batch in hand came */
 	struct vx_options options;
+	struct vx_hosts hosts;
 	struct vde_hashtable *table;
 };
 
@@ -55,102 +54,279 @@ static time_t now_s(void)
 	return now.tv_sec + (1 << 20);          /* well above 0, the time of an empty entry, also after any expiry */
 }
 
-static uint16_t port_of(const union vx_address *address)
+static uint16_t port_of(const union dgram_address *address)
 {
 	return address->any.sa_family == AF_INET6 ? address->ip6.sin6_port : address->ip4.sin_port;
 }
 
+/* ---- receiving ---- */
+
+/* What we sent to the group comes back: from our port, and from an address of this machine. */
+static bool is_own(struct vx_conn *vx, const union dgram_address *from)
+{
+	return vx->is_vxvde && port_of(from) == vx->own_port && vx_is_own_host(&vx->hosts, from, vx->now_s);
+}
+
+/* vxlan: the I flag and the VNI; other bits are ignored (RFC 7348, 5). vxvde: every bit. */
+static bool is_our_header(const struct vx_conn *vx, const uint8_t *header)
+{
+	const uint8_t *ours = vx->unicast.header;
+
+	if (vx->is_vxvde)
+		return memcmp(header, ours, VX_HEADER) == 0;
+	return (header[0] & 0x08) != 0 && memcmp(header + 4, ours + 4, 3) == 0;
+}
+
+static void learn(struct vx_conn *vx, const uint8_t *frame, const union dgram_address *from)
+{
+	union dgram_address where = *from;
+	uint8_t source[ETHERNET_ADDRESS_SIZE];
+
+	if (!vx->is_vxvde && where.any.sa_family == AF_INET6)
+		where.ip6.sin6_port = htons(vx->options.port);
+	else if (!vx->is_vxvde)
+		where.ip4.sin_port = htons(vx->options.port);
+	memcpy(source, frame + ETHERNET_ADDRESS_SIZE, sizeof(source));
+	vde_find_in_hash_update(vx->table, source, LEARNING_VLAN, &where, vx->now_s);
+}
+
+static bool vx_accept(void *owner, const uint8_t *header, const uint8_t *frame, size_t length, const union dgram_address *from)
+{
+	struct vx_conn *vx = owner;
+	union dgram_address sender = *from;
+
+	if (!is_our_header(vx, header) || is_own(vx, from))
+		return false;
+	if (length == 0 && vx->is_vxvde)
+		vde_hash_delete(vx->table, &sender);
+	if (length < ETHERNET_HEADER_SIZE)
+		return false;
+	learn(vx, frame, from);
+	return true;
+}
+
+static int vx_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+{
+	struct vx_conn *vx = vx_of(conn);
+	int n, more;
+
+	vx->now_s = now_s();
+	n = dgram_recv(&vx->unicast, frames, count, flags);
+	if (vx->multicast.fd < 0 || n == (int)count || (n < 0 && errno != EAGAIN))
+		return n;
+	if (n < 0)
+		n = 0;
+	more = dgram_recv(&vx->multicast, frames + n, count - (unsigned)n, flags);
+	return more > 0 ? n + more : n > 0 ? n : more;
+}
+
+/* 1: something came that is nothing to the caller. */
+static ssize_t vx_recv(VDECONN *conn, void *data, size_t size, int flags)
+{
+	struct vde_frame frame = {.data = data, .size = size};
+	bool may_block = (flags & MSG_DONTWAIT) == 0;
+	int n = vx_recv_batch(conn, &frame, 1, 0);
+
+	if (n < 0 && errno == EAGAIN && may_block) {
+		poll(&(struct pollfd){.fd = vx_of(conn)->socket.data_fd, .events = POLLIN}, 1, -1);
+		n = vx_recv_batch(conn, &frame, 1, 0);
+	}
+	if (n < 0)
+		return errno == EAGAIN && may_block ? 1 : -1;
+	return frame.length > 0 ? (ssize_t)frame.length : 1;
+}
+
+/* ---- sending ---- */
+
+/* Where a frame goes; NULL: to every peer. */
+static const union dgram_address *place_of(struct vx_conn *vx, const struct vde_frame *frame)
+{
+	uint8_t address[ETHERNET_ADDRESS_SIZE];
+	const union dgram_address *known;
+
+	memcpy(address, frame->data, sizeof(address));
+	known = vde_find_in_hash(vx->table, address, LEARNING_VLAN, vx->now_s - (time_t)vx->options.expire_s);
+	return known != NULL ? known : vx->options.peer_count > 0 ? NULL : &vx->options.group;
+}
+
+/* Head-end replication: every frame to each peer. One that cannot be reached keeps nothing from the others. */
+static int send_to_peers(struct vx_conn *vx, const struct vde_frame *frames, unsigned count, int flags)
+{
+	const union dgram_address *to[DGRAM_BATCH];
+
+	for (unsigned peer = 0; peer < vx->options.peer_count; peer++) {
+		for (unsigned i = 0; i < count; i++)
+			to[i] = &vx->options.peers[peer];
+		for (unsigned done = 0; done < count; ) {
+			int n = dgram_send(&vx->unicast, frames + done, to, count - done, flags);
+
+			done += n > 0 ? (unsigned)n : 1;
+		}
+	}
+	return (int)count;
+}
+
+/* Those at the beginning that go one way, known places or all peers, so that frames keep their order. What is no frame is dropped. */
+static int send_run(struct vx_conn *vx, const struct vde_frame *frames, unsigned count, int flags)
+{
+	const union dgram_address *to[DGRAM_BATCH];
+	unsigned run = 0;
+
+	if (frames[0].length < ETHERNET_HEADER_SIZE)
+		return 1;
+	vx->now_s = now_s();
+	for (; run < count && run < DGRAM_BATCH && frames[run].length >= ETHERNET_HEADER_SIZE; run++) {
+		to[run] = place_of(vx, &frames[run]);
+		if ((to[run] == NULL) != (to[0] == NULL))
+			break;
+	}
+	return to[0] == NULL ? send_to_peers(vx, frames, run, flags) : dgram_send(&vx->unicast, frames, to, run, flags);
+}
+
+static int vx_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
+{
+	return send_run(vx_of(conn), frames, count, flags | MSG_DONTWAIT);
+}
+
+static ssize_t vx_send(VDECONN *conn, const void *data, size_t length, int flags)
+{
+	union { const void *in; void *out; } bytes = {.in = data};
+	struct vde_frame frame = {bytes.out, length, length};
+
+	return send_run(vx_of(conn), &frame, 1, flags) < 0 ? -1 : (ssize_t)length;
+}
+
 /* ---- opening and closing ---- */
+
+static void close_dgram(struct dgram *dgram)
+{
+	if (dgram->fd >= 0)
+		close(dgram->fd);
+	dgram_destroy(dgram);
+}
 
 static int vx_close(VDECONN *conn)
 {
 	struct vx_conn *vx = vx_of(conn);
+	const union dgram_address *group = &vx->options.group;
+	char nothing[1];
 
-	if (vx->is_vxvde && vx->multicast >= 0)
-		vx_send(vx->unicast, vx->header, "", 0, &vx->options.group, MSG_DONTWAIT);
+	if (vx->is_vxvde && vx->multicast.fd >= 0)
+		dgram_send(&vx->unicast, &(struct vde_frame){nothing, 0, 0}, &group, 1, MSG_DONTWAIT);
 	vde_hash_fini(vx->table);
-	if (vx->multicast >= 0)
-		close(vx->multicast);
-	if (vx->is_vxvde && vx->unicast >= 0)
-		close(vx->unicast);
-	return socket_io_close(conn);
+	if (vx->socket.data_fd == vx->unicast.fd)
+		vx->socket.data_fd = -1;
+	close_dgram(&vx->unicast);
+	close_dgram(&vx->multicast);
+	if (vx->socket.data_fd >= 0)
+		close(vx->socket.data_fd);
+	free(vx);
+	return 0;
+}
+
+static void init_dgram(struct vx_conn *vx, struct dgram *dgram)
+{
+	dgram_init(dgram, -1);
+	dgram->header_size = VX_HEADER;
+	vx_write_header(dgram->header, vx->options.vni);
+	dgram->accept = vx_accept;
+	dgram->owner = vx;
+}
+
+/* A host's own address in the list is passed over, so that all hosts can have the same list. */
+static void remove_own_peers(struct vx_conn *vx)
+{
+	struct vx_options *options = &vx->options;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < options->peer_count; i++) {
+		if (!vx_is_own_host(&vx->hosts, &options->peers[i], vx->now_s))
+			options->peers[kept++] = options->peers[i];
+	}
+	options->peer_count = kept;
 }
 
 static int open_vxlan(struct vx_conn *vx)
 {
-	union vx_address any = {.any.sa_family = vx->options.group.any.sa_family};
-	int error;
+	const struct vx_options *options = &vx->options;
+	union dgram_address any = {.any.sa_family = options->group.any.sa_family};
+	bool has_list = options->peer_count > 0;
+	int fd = vx->socket.data_fd = vx->unicast.fd = vx_socket(&any, options->port, false), error;
 
-	vx->unicast = vx->socket.data_fd = vx_socket(&any, vx->options.port, false);
-	if (vx->unicast < 0)
+	if (fd < 0)
 		return errno;
-	error = vx_prepare_sender(vx->unicast, &vx->options, false);
-	if (error == 0 && vx->options.peer_count == 0)
-		error = vx_join(vx->unicast, &vx->options);
+	dgram_accept_unsummed(fd, any.any.sa_family);   /* a checksum of zero MUST be accepted (RFC 7348, 5); an old system may not be able to */
+	if (!options->fragment)
+		dgram_never_fragment(fd, any.any.sa_family);
+	error = vx_prepare_sender(fd, options, false);
+	if (error == 0 && !has_list)
+		error = vx_join(fd, options);
+	if (error == 0 && has_list)
+		remove_own_peers(vx);
 	return error;
-}
-
-static int watch(int epoll, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
 /* The sender; its port becomes known. */
 static int open_sender(struct vx_conn *vx)
 {
 	const struct vx_options *options = &vx->options;
-	union vx_address own = options->bind;
+	union dgram_address own = options->bind;
 	socklen_t size = sizeof(own);
 	int ttl = (int)options->ttl;
 
 	if (own.any.sa_family == AF_UNSPEC)
 		own.any.sa_family = options->group.any.sa_family;
-	vx->unicast = vx_socket(&own, 0, false);
-	if (vx->unicast < 0 || getsockname(vx->unicast, &own.any, &size) != 0)
+	vx->unicast.fd = vx_socket(&own, 0, false);
+	if (vx->unicast.fd < 0 || getsockname(vx->unicast.fd, &own.any, &size) != 0)
 		return errno;
 	vx->own_port = port_of(&own);
-	if (own.any.sa_family == AF_INET && setsockopt(vx->unicast, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) != 0 && ttl > 0)
+	if (own.any.sa_family == AF_INET && ttl > 0 && setsockopt(vx->unicast.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) != 0)
 		return errno;
-	return vx_prepare_sender(vx->unicast, options, true);
+	return vx_prepare_sender(vx->unicast.fd, options, true);
 }
 
 static int open_vxvde(struct vx_conn *vx)
 {
 	int error = open_sender(vx);
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
-	vx->socket.data_fd = epoll;
-	if (error == 0 && epoll < 0)
-		error = errno;
 	if (error == 0) {
-		vx->multicast = vx_socket(&vx->options.group, vx->options.port, true);
-		error = vx->multicast < 0 ? errno : vx_join(vx->multicast, &vx->options);
+		vx->multicast.fd = vx_socket(&vx->options.group, vx->options.port, true);
+		error = vx->multicast.fd < 0 ? errno : vx_join(vx->multicast.fd, &vx->options);
 	}
-	if (error == 0)
-		error = watch(epoll, vx->unicast);
-	return error != 0 ? error : watch(epoll, vx->multicast);
+	if (error == 0) {
+		vx->socket.data_fd = watch_open((int[]){vx->unicast.fd, vx->multicast.fd}, 2);
+		error = vx->socket.data_fd < 0 ? errno : 0;
+	}
+	return error;
 }
 
-static VDECONN *vx_open(const char *kind, char *arguments)
+static int make_table(struct vx_conn *vx)
+{
+	uint64_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (uint64_t)vx->now_s;
+	vx->table = vde_hash_init(union dgram_address, vx->options.hash_size, seed);
+	return vx->table != NULL ? 0 : ENOMEM;
+}
+
+static VDECONN *vx_open(bool is_vxvde, char *arguments)
 {
 	struct vx_conn *vx = calloc(1, sizeof(*vx));
-	uint64_t seed = 0;
 	int error;
 
 	if (vx == NULL)
 		return NULL;
-	vx->is_vxvde = strcmp(kind, "vxvde") == 0;
-	vx->socket.data_fd = vx->socket.control_fd = vx->unicast = vx->multicast = -1;
-	error = vx_parse(&vx->options, kind, arguments);
-	if (error == 0) {
-		vx_write_header(vx->header, vx->options.vni);
-		if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-			seed = (uint64_t)now_s();
-		vx->table = vde_hash_init(union vx_address, vx->options.hash_size, seed);
-		error = vx->table == NULL ? ENOMEM : vx->is_vxvde ? open_vxvde(vx) : open_vxlan(vx);
-	}
+	vx->is_vxvde = is_vxvde;
+	vx->socket.data_fd = vx->socket.control_fd = -1;
+	vx->now_s = now_s();
+	error = vx_parse(&vx->options, is_vxvde ? "vxvde" : "vxlan", arguments);
+	init_dgram(vx, &vx->unicast);
+	init_dgram(vx, &vx->multicast);
+	if (error == 0)
+		error = make_table(vx);
+	if (error == 0)
+		error = is_vxvde ? open_vxvde(vx) : open_vxlan(vx);
 	if (error == 0)
 		return (VDECONN *)(void *)vx;
 	vx_close((VDECONN *)(void *)vx);
@@ -161,167 +337,25 @@ static VDECONN *vx_open(const char *kind, char *arguments)
 static VDECONN *vxlan_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
 	(void)description, (void)interface_version, (void)args;
-	return vx_open("vxlan", arguments);
+	return vx_open(false, arguments);
 }
 
 static VDECONN *vxvde_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
 	(void)description, (void)interface_version, (void)args;
-	return vx_open("vxvde", arguments);
-}
-
-/* ---- sending ---- */
-
-static ssize_t flood(struct vx_conn *vx, const void *frame, size_t length, int flags)
-{
-	const struct vx_options *options = &vx->options;
-
-	if (options->peer_count == 0)
-		return vx_send(vx->unicast, vx->header, frame, length, &options->group, flags);
-	for (unsigned i = 0; i < options->peer_count; i++)
-		vx_send(vx->unicast, vx->header, frame, length, &options->peers[i], flags);     /* one that fails keeps nothing from others */
-	return (ssize_t)length;
-}
-
-static ssize_t vx_module_send(VDECONN *conn, const void *frame, size_t length, int flags)
-{
-	struct vx_conn *vx = vx_of(conn);
-	uint8_t address[ETHERNET_ADDRESS_SIZE];
-	const union vx_address *to;
-
-	if (length < ETHERNET_HEADER_SIZE)
-		return (ssize_t)length;
-	memcpy(address, frame, sizeof(address));
-	to = vde_find_in_hash(vx->table, address, LEARNING_VLAN, now_s() - (time_t)vx->options.expire_s);
-	if (to == NULL)
-		return flood(vx, frame, length, flags);
-	return vx_send(vx->unicast, vx->header, frame, length, to, flags);
-}
-
-/* ---- receiving ---- */
-
-static bool same_host(const struct sockaddr *a, const union vx_address *b)
-{
-	if (a == NULL || a->sa_family != b->any.sa_family)
-		return false;
-	if (a->sa_family == AF_INET6)
-		return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, &b->ip6.sin6_addr, sizeof(b->ip6.sin6_addr)) == 0;
-	return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == b->ip4.sin_addr.s_addr;
-}
-
-/* What we sent to the group comes back: from our port, and from an address of this host. */
-static bool is_own(struct vx_conn *vx, const union vx_address *from)
-{
-	struct ifaddrs *list = NULL;
-	bool found = false;
-
-	if (!vx->is_vxvde || port_of(from) != vx->own_port)
-		return false;
-	if (memcmp(&vx->self, from, sizeof(*from)) == 0)
-		return true;
-	if (getifaddrs(&list) != 0)
-		return true;
-	for (const struct ifaddrs *item = list; item != NULL && !found; item = item->ifa_next)
-		found = same_host(item->ifa_addr, from);
-	freeifaddrs(list);
-	if (found)
-		vx->self = *from;
-	return found;
-}
-
-/* vxlan: the I flag and the VNI; other bits are ignored (RFC 7348, 5). vxvde: every bit. */
-static bool is_our_header(const struct vx_conn *vx, const uint8_t header[VX_HEADER])
-{
-	if (vx->is_vxvde)
-		return memcmp(header, vx->header, VX_HEADER) == 0;
-	return (header[0] & 0x08) != 0 && memcmp(header + 4, vx->header + 4, 3) == 0;
-}
-
-static void learn(struct vx_conn *vx, uint8_t *frame, union vx_address *from)
-{
-	union vx_address where = *from;
-
-	if (!vx->is_vxvde) {            /* answers go to the well-known port (RFC 7348, 4.1) */
-		if (where.any.sa_family == AF_INET6)
-			where.ip6.sin6_port = htons(vx->options.port);
-		else
-			where.ip4.sin_port = htons(vx->options.port);
-	}
-	vde_find_in_hash_update(vx->table, frame + ETHERNET_ADDRESS_SIZE, LEARNING_VLAN, &where, now_s());
-}
-
-/* One datagram of one socket: the frame's length, 0 for one that is nothing to us, -1 with errno. */
-static ssize_t receive_from(struct vx_conn *vx, int fd, void *frame, size_t size, int flags)
-{
-	uint8_t header[VX_HEADER];
-	union vx_address from;
-	ssize_t n = vx_receive(fd, header, frame, size, &from, flags);
-
-	if (n < 0)
-		return -1;
-	if (n < VX_HEADER || !is_our_header(vx, header) || is_own(vx, &from))
-		return 0;
-	n -= VX_HEADER;
-	if (n == 0 && vx->is_vxvde)
-		vde_hash_delete(vx->table, &from);
-	if (n < ETHERNET_HEADER_SIZE || (size_t)n > size)
-		return 0;
-	learn(vx, frame, &from);
-	return n;
-}
-
-/* As receive_from, of whichever socket has something. */
-static ssize_t receive_any(struct vx_conn *vx, void *frame, size_t size)
-{
-	ssize_t n = receive_from(vx, vx->unicast, frame, size, MSG_DONTWAIT);
-
-	if (n < 0 && errno == EAGAIN && vx->multicast >= 0)
-		n = receive_from(vx, vx->multicast, frame, size, MSG_DONTWAIT);
-	return n;
-}
-
-static ssize_t vx_module_recv(VDECONN *conn, void *frame, size_t size, int flags)
-{
-	struct vx_conn *vx = vx_of(conn);
-	ssize_t n = receive_any(vx, frame, size);
-
-	if (n < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0) {
-		poll(&(struct pollfd){.fd = vx->socket.data_fd, .events = POLLIN}, 1, -1);
-		n = receive_any(vx, frame, size);
-	}
-	return n == 0 || (n < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0) ? 1 : n;
-}
-
-/* At most `count` datagrams: strangers' ones cannot keep us here. */
-static int vx_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
-{
-	struct vx_conn *vx = vx_of(conn);
-	unsigned filled = 0;
-
-	(void)flags;
-	for (unsigned i = 0; i < count; i++) {
-		ssize_t n = receive_any(vx, frames[filled].data, frames[filled].size);
-
-		if (n < 0 && filled == 0)
-			return -1;
-		if (n < 0)
-			break;
-		frames[filled].length = (size_t)n;
-		filled += n > 0;
-	}
-	if (filled == 0)
-		errno = EAGAIN;
-	return filled > 0 ? (int)filled : -1;
+	return vx_open(true, arguments);
 }
 
 struct builtin_module module_vxlan = {
-	.module = {0, vxlan_open, vx_module_recv, vx_module_send, socket_io_datafd, socket_io_ctlfd, vx_close},
+	.module = {0, vxlan_open, vx_recv, vx_send, socket_io_datafd, socket_io_ctlfd, vx_close},
 	.name = "vxlan",
 	.recv_batch = vx_recv_batch,
+	.send_batch = vx_send_batch,
 };
 
 struct builtin_module module_vxvde = {
-	.module = {0, vxvde_open, vx_module_recv, vx_module_send, socket_io_datafd, socket_io_ctlfd, vx_close},
+	.module = {0, vxvde_open, vx_recv, vx_send, socket_io_datafd, socket_io_ctlfd, vx_close},
 	.name = "vxvde",
 	.recv_batch = vx_recv_batch,
+	.send_batch = vx_send_batch,
 };

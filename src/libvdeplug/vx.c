@@ -4,13 +4,12 @@
 #include "common/number.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum { HASH_MAX = 1 << 20, EXPIRE_MAX_S = 1 << 20, EXPIRE_S = 128, HASH_DEFAULT = 1024, VXLAN_PORT = 4789, VXVDE_PORT = 14789 };
@@ -18,11 +17,11 @@ enum { HASH_MAX = 1 << 20, EXPIRE_MAX_S = 1 << 20, EXPIRE_S = 128, HASH_DEFAULT 
 /* ---- options ---- */
 
 struct texts {
-	char *port, *vni, *ttl, *rcvbuf, *v4, *v6, *hashsize, *expiretime, *interface, *peers, *grp, *bind;
+	char *port, *vni, *ttl, *rcvbuf, *v4, *v6, *hashsize, *expiretime, *interface, *peers, *frag, *grp, *bind;
 };
 
 /* Stores an address of `family` (AF_UNSPEC: any); its name is resolved. Returns 0 or an errno value. */
-static int resolve(union vx_address *address, const char *name, int family)
+static int resolve(union dgram_address *address, const char *name, int family)
 {
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM}, *found;
 
@@ -36,7 +35,7 @@ static int resolve(union vx_address *address, const char *name, int family)
 	return 0;
 }
 
-static void set_port(union vx_address *address, uint16_t port)
+static void set_port(union dgram_address *address, uint16_t port)
 {
 	if (address->any.sa_family == AF_INET6)
 		address->ip6.sin6_port = htons(port);
@@ -59,7 +58,7 @@ static int take_peers(struct vx_options *options, char *list, int family)
 	char *rest = NULL;
 
 	for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
-		union vx_address *peer = &options->peers[options->peer_count];
+		union dgram_address *peer = &options->peers[options->peer_count];
 		int error;
 
 		if (options->peer_count == VX_PEERS_MAX)
@@ -88,7 +87,8 @@ static int take_numbers(struct vx_options *options, const struct texts *texts)
 		error = number_option("expiretime", texts->expiretime, 0, EXPIRE_MAX_S, &options->expire_s);
 	if (options->expire_s == 0)
 		options->expire_s = EXPIRE_S;
-	options->rcvbuf = texts->rcvbuf != NULL ? strtoullm(texts->rcvbuf) : 0;
+	options->fragment = texts->frag != NULL;
+	options->rcvbuf = texts->rcvbuf != NULL ? strtoullm(texts->rcvbuf) : DGRAM_RCVBUF;
 	return error;
 }
 
@@ -147,13 +147,13 @@ int vx_parse(struct vx_options *options, const char *kind, char *arguments)
 {
 	struct texts texts = {0};
 	char port[] = "port", vni[] = "vni", ttl[] = "ttl", rcvbuf[] = "rcvbuf", v4[] = "v4", v6[] = "v6", hashsize[] = "hashsize",
-	     expiretime[] = "expiretime", interface[] = "if", peers[] = "peers", grp[] = "grp", bind[] = "bind";
+	     expiretime[] = "expiretime", interface[] = "if", peers[] = "peers", frag[] = "frag", grp[] = "grp", bind[] = "bind";
 	bool is_vxvde = strcmp(kind, "vxvde") == 0;
 	struct vdeparms parms[] = {
 		{port, &texts.port}, {vni, &texts.vni}, {ttl, &texts.ttl}, {rcvbuf, &texts.rcvbuf}, {v4, &texts.v4}, {v6, &texts.v6},
 		{hashsize, &texts.hashsize}, {expiretime, &texts.expiretime}, {interface, &texts.interface},
 		{is_vxvde ? grp : peers, is_vxvde ? &texts.grp : &texts.peers},
-		{is_vxvde ? bind : NULL, is_vxvde ? &texts.bind : NULL}, {NULL, NULL},
+		{is_vxvde ? bind : frag, is_vxvde ? &texts.bind : &texts.frag}, {NULL, NULL},
 	};
 	int error;
 
@@ -174,40 +174,17 @@ int vx_parse(struct vx_options *options, const char *kind, char *arguments)
 
 /* ---- sockets ---- */
 
-socklen_t vx_address_size(const union vx_address *address)
+int vx_socket(const union dgram_address *address, uint16_t port, bool shared)
 {
-	return address->any.sa_family == AF_INET6 ? sizeof(address->ip6) : sizeof(address->ip4);
-}
-
-void vx_normalize(union vx_address *address)
-{
-	union vx_address clean;
-
-	memset(&clean, 0, sizeof(clean));
-	clean.any.sa_family = address->any.sa_family;
-	if (address->any.sa_family == AF_INET6) {
-		clean.ip6.sin6_addr = address->ip6.sin6_addr;
-		clean.ip6.sin6_port = address->ip6.sin6_port;
-		clean.ip6.sin6_scope_id = address->ip6.sin6_scope_id;
-	} else {
-		clean.ip4.sin_addr = address->ip4.sin_addr;
-		clean.ip4.sin_port = address->ip4.sin_port;
-	}
-	*address = clean;
-}
-
-int vx_socket(const union vx_address *address, uint16_t port, bool shared)
-{
-	union vx_address own = *address;
-	int on = 1, error;
-	int fd = socket(own.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union dgram_address own = *address;
+	int on = 1, error, fd = socket(own.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	set_port(&own, port);
 	if ((own.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
 	    (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) ||
-	    bind(fd, &own.any, vx_address_size(&own)) != 0) {
+	    bind(fd, &own.any, dgram_address_size(&own)) != 0) {
 		error = errno;
 		close(fd);
 		errno = error;
@@ -216,43 +193,114 @@ int vx_socket(const union vx_address *address, uint16_t port, bool shared)
 	return fd;
 }
 
+/* The IPv4 address of an interface: the portable way to name it. Returns 0 or an errno value. */
+static int interface_address(unsigned interface, struct in_addr *address)
+{
+	char name[IF_NAMESIZE];
+	struct ifaddrs *list, *item;
+
+	if (if_indextoname(interface, name) == NULL || getifaddrs(&list) != 0)
+		return errno;
+	for (item = list; item != NULL; item = item->ifa_next) {
+		if (item->ifa_addr != NULL && item->ifa_addr->sa_family == AF_INET && strcmp(item->ifa_name, name) == 0)
+			break;
+	}
+	if (item != NULL)
+		*address = ((const struct sockaddr_in *)(const void *)item->ifa_addr)->sin_addr;
+	freeifaddrs(list);
+	return item != NULL ? 0 : EADDRNOTAVAIL;
+}
+
+static int prepare_sender6(int fd, const struct vx_options *options, int loop)
+{
+	int hops = (int)options->ttl;
+	unsigned interface = options->interface;
+
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops)) != 0 ||
+	       setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &loop, sizeof(loop)) != 0 ||
+	       (interface > 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface, sizeof(interface)) != 0) ? errno : 0;
+}
+
+static int prepare_sender4(int fd, const struct vx_options *options, int loop)
+{
+	unsigned char ttl = (unsigned char)options->ttl, looped = (unsigned char)loop;
+	struct in_addr address;
+	int error = options->interface > 0 ? interface_address(options->interface, &address) : 0;
+
+	if (error != 0)
+		return error;
+	return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl)) != 0 ||
+	       setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &looped, sizeof(looped)) != 0 ||
+	       (options->interface > 0 && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &address, sizeof(address)) != 0) ? errno : 0;
+}
+
 int vx_prepare_sender(int fd, const struct vx_options *options, bool loop)
 {
-	int ttl = (int)options->ttl, looped = loop, size = options->rcvbuf < INT_MAX ? (int)options->rcvbuf : INT_MAX;
-	struct ip_mreqn request = {.imr_ifindex = (int)options->interface};
-	int index = (int)options->interface;
-	bool failed;
-
-	if (size > 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (options->group.any.sa_family == AF_INET6)
-		failed = setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &ttl, sizeof(ttl)) != 0 ||
-			 setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &looped, sizeof(looped)) != 0 ||
-			 (index > 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof(index)) != 0);
-	else
-		failed = setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl)) != 0 ||
-			 setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &looped, sizeof(looped)) != 0 ||
-			 (index > 0 && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof(request)) != 0);
-	return failed ? errno : 0;
+	if (options->rcvbuf > 0)
+		dgram_set_rcvbuf(fd, options->rcvbuf);
+	return options->group.any.sa_family == AF_INET6 ? prepare_sender6(fd, options, loop) : prepare_sender4(fd, options, loop);
 }
 
+/* RFC 3678's call, the same for both families. */
 int vx_join(int fd, const struct vx_options *options)
 {
-	int result;
+	bool is_ip6 = options->group.any.sa_family == AF_INET6;
+	struct group_req request = {.gr_interface = options->interface};
 
-	if (options->group.any.sa_family == AF_INET6) {
-		struct ipv6_mreq request = {.ipv6mr_multiaddr = options->group.ip6.sin6_addr, .ipv6mr_interface = options->interface};
-
-		result = setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof(request));
-	} else {
-		struct ip_mreqn request = {.imr_multiaddr = options->group.ip4.sin_addr, .imr_ifindex = (int)options->interface};
-
-		result = setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
-	}
-	return result == 0 ? 0 : errno;
+	memcpy(&request.gr_group, &options->group, dgram_address_size(&options->group));
+	return setsockopt(fd, is_ip6 ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_JOIN_GROUP, &request, sizeof(request)) == 0 ? 0 : errno;
 }
 
-/* ---- datagrams ---- */
+/* ---- this machine ---- */
+
+static bool is_same_host(const union dgram_address *a, const union dgram_address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET6)
+		return memcmp(&a->ip6.sin6_addr, &b->ip6.sin6_addr, sizeof(a->ip6.sin6_addr)) == 0;
+	return a->ip4.sin_addr.s_addr == b->ip4.sin_addr.s_addr;
+}
+
+static bool knows(const struct vx_hosts *hosts, const union dgram_address *address)
+{
+	for (unsigned i = 0; i < hosts->count; i++) {
+		if (is_same_host(&hosts->address[i], address))
+			return true;
+	}
+	return false;
+}
+
+static void ask_system(struct vx_hosts *hosts)
+{
+	struct ifaddrs *list;
+
+	if (getifaddrs(&list) != 0)
+		return;
+	hosts->count = 0;
+	for (const struct ifaddrs *item = list; item != NULL && hosts->count < VX_HOSTS_MAX; item = item->ifa_next) {
+		union dgram_address *address = &hosts->address[hosts->count];
+
+		if (item->ifa_addr == NULL || (item->ifa_addr->sa_family != AF_INET && item->ifa_addr->sa_family != AF_INET6))
+			continue;
+		memcpy(address, item->ifa_addr, item->ifa_addr->sa_family == AF_INET6 ? sizeof(address->ip6) : sizeof(address->ip4));
+		hosts->count++;
+	}
+	freeifaddrs(list);
+}
+
+bool vx_is_own_host(struct vx_hosts *hosts, const union dgram_address *address, time_t now_s)
+{
+	if (knows(hosts, address))
+		return true;
+	if (hosts->asked_s == now_s)
+		return false;
+	hosts->asked_s = now_s;
+	ask_system(hosts);
+	return knows(hosts, address);
+}
+
+/* ---- the header ---- */
 
 void vx_write_header(uint8_t header[VX_HEADER], uint32_t vni)
 {
@@ -261,25 +309,4 @@ void vx_write_header(uint8_t header[VX_HEADER], uint32_t vni)
 	header[4] = (uint8_t)(vni >> 16);
 	header[5] = (uint8_t)(vni >> 8);
 	header[6] = (uint8_t)vni;
-}
-
-ssize_t vx_send(int fd, const uint8_t header[VX_HEADER], const void *frame, size_t length, const union vx_address *to, int flags)
-{
-	union { const void *in; void *out; } head = {.in = header}, body = {.in = frame}, name = {.in = to};
-	struct iovec iov[] = {{head.out, VX_HEADER}, {body.out, length}};
-	struct msghdr message = {.msg_name = name.out, .msg_namelen = vx_address_size(to), .msg_iov = iov, .msg_iovlen = 2};
-	ssize_t n = sendmsg(fd, &message, flags | MSG_NOSIGNAL);
-
-	return n < 0 ? -1 : (ssize_t)length;
-}
-
-ssize_t vx_receive(int fd, uint8_t header[VX_HEADER], void *frame, size_t size, union vx_address *from, int flags)
-{
-	struct iovec iov[] = {{header, VX_HEADER}, {frame, size}};
-	struct msghdr message = {.msg_name = from, .msg_namelen = sizeof(*from), .msg_iov = iov, .msg_iovlen = 2};
-	ssize_t n = recvmsg(fd, &message, flags | MSG_TRUNC);
-
-	if (n >= 0)
-		vx_normalize(from);
-	return n;
 }

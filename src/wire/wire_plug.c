@@ -168,6 +168,8 @@ static void plug_receive(struct wire *wire)
 		wire_end(wire, 0);
 		return;
 	}
+	if (n == WIRE_BATCH)
+		wire->pending = true;   /* the library may have more, of which the descriptor does not tell */
 	choose_batch(plug, asked, (unsigned)n);
 	for (int i = 0; i < n; i++) {
 		if (batch[i].length >= ETHERNET_HEADER_SIZE)

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Datagrams in batches and trains (Linux).
+ *
+ * Theory of operation. Most of a datagram's cost is its way through the kernel. A train is a run of datagrams of one length (the last one may be
+ * shorter) to one address, which goes that way as one (UDP_SEGMENT) and is divided as late as possible: by the network card, before a cable
+ * that cannot, or never, when the receiver has asked for trains (UDP_GRO). On the wire nothing is different.
+ *
+ * Sending. A batch is cut into trains, which go in one call. A datagram that would have to be fragmented, or an interface without checksums, is no
+ * good for trains: then the same goes out one by one, and such lengths are not tried again.
+ *
+ * Receiving. Messages are received straight into the caller's buffers, one each. One that is a train is then spread over the buffers behind
+ * it, from the last to the first, so that nothing is overwritten that is still to be moved. What has no place goes to the stash. How many
+ * messages are asked for follows from how long trains have been, so that this is rare.
+ */
+#include "dgram.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+enum {
+	TRAIN_LENGTH = 64,              /* datagrams at most, as older systems have it */
+	TRAIN_BYTES = 65000,            /* headers and all: fits both versions of IP */
+	DATAGRAM_MAX = 65535,
+};
+
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+void dgram_init(struct dgram *dgram, int fd)
+{
+	memset(dgram, 0, sizeof(*dgram));
+	dgram->fd = fd;
+	dgram->train_max = DATAGRAM_MAX;
+	dgram->messages = 1;
+}
+
+void dgram_destroy(struct dgram *dgram)
+{
+	free(dgram->stash.bytes);
+}
+
+bool dgram_never_fragment(int fd, int family)
+{
+	int always = IP_PMTUDISC_DO, always6 = IPV6_PMTUDISC_DO;
+
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &always6, sizeof(always6)) == 0;
+	return setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &always, sizeof(always)) == 0;
+}
+
+bool dgram_accept_unsummed(int fd, int family)
+{
+	int on = 1;
+
+	return family != AF_INET6 || setsockopt(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, &on, sizeof(on)) == 0;
+}
+
+/* ---- sending ---- */
+
+struct out {
+	struct mmsghdr message[DGRAM_BATCH];
+	struct iovec iov[2 * DGRAM_BATCH];
+	union control control[DGRAM_BATCH];
+	unsigned messages, frames;
+	size_t segment, bytes;          /* of the last message: its first datagram's length, and all */
+	bool closed;                    /* a shorter datagram was its last */
+};
+
+static void begin_message(struct out *out, const union dgram_address *to)
+{
+	union { const void *in; void *out; } name = {.in = to};
+	struct msghdr *header = &out->message[out->messages].msg_hdr;
+
+	memset(header, 0, sizeof(*header));
+	header->msg_name = name.out;
+	header->msg_namelen = to != NULL ? dgram_address_size(to) : 0;
+	header->msg_iov = &out->iov[2 * out->frames];
+	out->messages++;
+	out->bytes = 0;
+}
+
+/* The last message gets to know that it is a train. */
+static void mark_train(struct out *out)
+{
+	union control *control = &out->control[out->messages - 1];
+	struct msghdr *header = &out->message[out->messages - 1].msg_hdr;
+	uint16_t segment = (uint16_t)out->segment;
+
+	control->header.cmsg_level = IPPROTO_UDP;
+	control->header.cmsg_type = UDP_SEGMENT;
+	control->header.cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(&control->header), &segment, sizeof(segment));
+	header->msg_control = control;
+	header->msg_controllen = CMSG_SPACE(sizeof(segment));
+}
+
+/* May a datagram of `length` bytes to `to` follow in the last message? */
+static bool fits_train(const struct dgram *dgram, const struct out *out, const union dgram_address *to, size_t length)
+{
+	const struct msghdr *header;
+
+	if (out->messages == 0 || out->closed || length == 0 || length > out->segment || out->segment > dgram->train_max)
+		return false;
+	header = &out->message[out->messages - 1].msg_hdr;
+	return header->msg_iovlen < 2 * TRAIN_LENGTH && out->bytes + length <= TRAIN_BYTES &&
+	       (header->msg_name == to || memcmp(header->msg_name, to, sizeof(*to)) == 0);
+}
+
+static void add_frame(struct dgram *dgram, struct out *out, const struct vde_frame *frame, const union dgram_address *to)
+{
+	size_t length = dgram->header_size + frame->length;
+	struct iovec *iov = &out->iov[2 * out->frames];
+	struct msghdr *header;
+
+	if (!fits_train(dgram, out, to, length)) {
+		begin_message(out, to);
+		out->segment = length;
+		out->closed = length == 0;      /* which does not count in a train */
+	} else if (out->bytes == out->segment) {
+		mark_train(out);
+	}
+	out->closed = out->closed || length < out->segment;
+	out->bytes += length;
+	header = &out->message[out->messages - 1].msg_hdr;
+	header->msg_iovlen += 2;
+	iov[0] = (struct iovec){dgram->header, dgram->header_size};
+	iov[1] = (struct iovec){frame->data, frame->length};
+	out->frames++;
+}
+
+/* The first message was a train and has failed. Returns true when it should go one by one. */
+static bool give_up_trains(struct dgram *dgram, const struct out *out, int error)
+{
+	const struct msghdr *first = &out->message[0].msg_hdr;
+
+	if (first->msg_control == NULL)
+		return false;
+	if (error == EMSGSIZE || error == EINVAL)
+		dgram->train_max = first->msg_iov[0].iov_len + first->msg_iov[1].iov_len - 1;
+	else if (error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP)
+		dgram->train_max = 0;
+	else
+		return false;
+	return true;
+}
+
+int dgram_send(struct dgram *dgram, const struct vde_frame *frames, const union dgram_address *const *to, unsigned count, int flags)
+{
+	struct out out;
+	unsigned done = 0;
+	int n;
+
+	if (count > DGRAM_BATCH)
+		count = DGRAM_BATCH;
+	do {
+		out.messages = out.frames = 0;
+		for (unsigned i = 0; i < count; i++)
+			add_frame(dgram, &out, &frames[i], to != NULL ? to[i] : NULL);
+		n = out.messages == 1 ? (sendmsg(dgram->fd, &out.message[0].msg_hdr, flags | MSG_NOSIGNAL) < 0 ? -1 : 1) :
+		    sendmmsg(dgram->fd, out.message, out.messages, flags | MSG_NOSIGNAL);
+	} while (n < 0 && give_up_trains(dgram, &out, errno));
+	for (int i = 0; i < n; i++)
+		done += (unsigned)out.message[i].msg_hdr.msg_iovlen / 2;
+	return n < 0 ? -1 : (int)done;
+}
+
+/* ---- the stash ---- */
+
+/* What the stash has no memory for is lost, as on any wire. */
+static void stash_put(struct dgram_stash *stash, const uint8_t *frame, uint32_t length)
+{
+	size_t needed = stash->end + sizeof(length) + length;
+
+	if (needed > stash->size) {
+		uint8_t *bytes = realloc(stash->bytes, 2 * needed);
+
+		if (bytes == NULL)
+			return;
+		stash->bytes = bytes;
+		stash->size = 2 * needed;
+	}
+	memcpy(stash->bytes + stash->end, &length, sizeof(length));
+	memcpy(stash->bytes + stash->end + sizeof(length), frame, length);
+	stash->end = needed;
+}
+
+static unsigned stash_take(struct dgram_stash *stash, struct vde_frame *frames, unsigned count)
+{
+	unsigned filled = 0;
+
+	for (; filled < count && stash->begin < stash->end; filled++) {
+		uint32_t length;
+
+		memcpy(&length, stash->bytes + stash->begin, sizeof(length));
+		frames[filled].length = length <= frames[filled].size ? length : 0;
+		memcpy(frames[filled].data, stash->bytes + stash->begin + sizeof(length), frames[filled].length);
+		stash->begin += sizeof(length) + length;
+	}
+	if (stash->begin == stash->end)
+		stash->begin = stash->end = 0;
+	return filled;
+}
+
+/* ---- receiving ---- */
+
+/* A frame where it was received. */
+struct piece {
+	const uint8_t *data;
+	size_t length;
+	unsigned buffer;                /* whose data it lies in */
+};
+
+struct in {
+	struct dgram *dgram;
+	struct vde_frame *frames;
+	struct piece piece[DGRAM_BATCH];
+	unsigned pieces, room;          /* how many there are, and may be */
+	unsigned longest;               /* datagrams of the longest train */
+	struct mmsghdr message[DGRAM_BATCH];
+	struct iovec iov[2 * DGRAM_BATCH];
+	union control control[DGRAM_BATCH];
+	union dgram_address from[DGRAM_BATCH];
+	uint8_t header[DGRAM_BATCH][DGRAM_HEADER_MAX];
+};
+
+static void prepare_message(struct in *in, unsigned i)
+{
+	struct msghdr *header = &in->message[i].msg_hdr;
+
+	in->iov[2 * i] = (struct iovec){in->header[i], in->dgram->header_size};
+	in->iov[2 * i + 1] = (struct iovec){in->frames[i].data, in->frames[i].size};
+	memset(header, 0, sizeof(*header));
+	header->msg_iov = &in->iov[2 * i];
+	header->msg_iovlen = 2;
+	if (in->dgram->accept != NULL) {
+		header->msg_name = &in->from[i];
+		header->msg_namelen = sizeof(in->from[i]);
+	}
+	if (in->dgram->trains) {
+		header->msg_control = &in->control[i];
+		header->msg_controllen = sizeof(in->control[i]);
+	}
+}
+
+/* Length of each datagram but the last; all of it when it is no train. */
+static size_t segment_of(struct msghdr *header, size_t whole)
+{
+	int segment;
+
+	for (struct cmsghdr *item = CMSG_FIRSTHDR(header); item != NULL; item = CMSG_NXTHDR(header, item)) {
+		if (item->cmsg_level != IPPROTO_UDP || item->cmsg_type != UDP_GRO || item->cmsg_len != CMSG_LEN(sizeof(segment)))
+			continue;
+		memcpy(&segment, CMSG_DATA(item), sizeof(segment));
+		if (segment > 0 && (size_t)segment < whole)
+			return (size_t)segment;
+	}
+	return whole;
+}
+
+static void add_piece(struct in *in, const uint8_t *data, size_t length, unsigned buffer)
+{
+	if (in->pieces < in->room)
+		in->piece[in->pieces++] = (struct piece){data, length, buffer};
+	else
+		stash_put(&in->dgram->stash, data, (uint32_t)length);
+}
+
+/*
+ * The datagrams from number `first` on of message i, of which `whole` bytes are there and `cut` says that there were more; until the room is
+ * full when `bounded`. Returns the number of the next one.
+ */
+static unsigned divide(struct in *in, unsigned i, size_t whole, bool cut, unsigned first, bool bounded)
+{
+	struct dgram *dgram = in->dgram;
+	const uint8_t *data = in->frames[i].data;
+	size_t segment = segment_of(&in->message[i].msg_hdr, whole), skip = dgram->header_size;
+	unsigned number = first;
+
+	for (size_t at = first * segment; at < whole && !(bounded && in->pieces == in->room); at += segment, number++) {
+		size_t length = whole - at < segment ? whole - at : segment;
+		const uint8_t *header = at == 0 ? in->header[i] : data + at - skip;
+
+		if (length < skip + (dgram->accept == NULL))
+			continue;
+		if (cut && at + segment >= whole)
+			add_piece(in, data, 0, i);      /* too long */
+		else if (dgram->accept == NULL || dgram->accept(dgram->owner, header, data + at, length - skip, &in->from[i]))
+			add_piece(in, data + at, length - skip, i);
+	}
+	if (number > in->longest)
+		in->longest = number;
+	return number;
+}
+
+static void move_piece(struct in *in, unsigned place)
+{
+	const struct piece *piece = &in->piece[place];
+	struct vde_frame *frame = &in->frames[place];
+
+	frame->length = piece->length <= frame->size ? piece->length : 0;
+	if (frame->data != piece->data)
+		memmove(frame->data, piece->data, frame->length);
+}
+
+/*
+ * Each piece into the buffer of its number. Pieces lie in the order of their buffers; so those that move to a later buffer, from the last to the
+ * first, and those that move to an earlier one, from the first to the last, never overwrite each other. Those in their buffer come at the end.
+ */
+static int place_pieces(struct in *in)
+{
+	for (unsigned i = in->pieces; i-- > 0; ) {
+		if (in->piece[i].buffer < i)
+			move_piece(in, i);
+	}
+	for (unsigned i = 0; i < in->pieces; i++) {
+		if (in->piece[i].buffer > i)
+			move_piece(in, i);
+	}
+	for (unsigned i = 0; i < in->pieces; i++) {
+		if (in->piece[i].buffer == i)
+			move_piece(in, i);
+	}
+	errno = EAGAIN;
+	return in->pieces > 0 ? (int)in->pieces : -1;
+}
+
+static int recv_messages(struct in *in, unsigned count, int flags)
+{
+	struct dgram *dgram = in->dgram;
+	unsigned messages = dgram->trains && dgram->messages < count ? dgram->messages : count;
+	int n;
+
+	for (unsigned i = 0; i < messages; i++)
+		prepare_message(in, i);
+	n = recvmmsg(dgram->fd, in->message, messages, flags | MSG_DONTWAIT, NULL);
+	if (n < 0)
+		return -1;
+	for (unsigned i = 0; i < (unsigned)n; i++) {
+		if (dgram->accept != NULL)
+			dgram_normalize(&in->from[i]);
+		divide(in, i, in->message[i].msg_len, (in->message[i].msg_hdr.msg_flags & MSG_TRUNC) != 0, dgram->taken, false);
+		dgram->taken = 0;
+	}
+	if (in->longest > 1)
+		dgram->messages = in->longest < DGRAM_BATCH ? DGRAM_BATCH / in->longest : 1;
+	else if ((unsigned)n == messages)
+		dgram->messages = dgram->messages < DGRAM_BATCH ? 2 * dgram->messages : DGRAM_BATCH;
+	return place_pieces(in);
+}
+
+/* Fewer frames are wanted than a train may have: it stays in the socket until its last one was taken. */
+static int recv_peeked(struct in *in, int flags)
+{
+	struct dgram *dgram = in->dgram;
+	size_t most = dgram->header_size + in->frames[0].size, whole;
+	ssize_t n;
+
+	prepare_message(in, 0);
+	n = recvmsg(dgram->fd, &in->message[0].msg_hdr, flags | MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+	if (n < 0)
+		return -1;
+	whole = (size_t)n <= most ? (size_t)n : most;
+	if (dgram->accept != NULL)
+		dgram_normalize(&in->from[0]);
+	dgram->taken = divide(in, 0, whole, (size_t)n > most, dgram->taken, true);
+	if (dgram->taken * segment_of(&in->message[0].msg_hdr, whole) >= whole) {
+		recv(dgram->fd, NULL, 0, MSG_DONTWAIT);
+		dgram->taken = 0;
+	}
+	return place_pieces(in);
+}
+
+int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, int flags)
+{
+	struct in in;
+	unsigned stashed = stash_take(&dgram->stash, frames, count);
+	int on = 1;
+
+	if (stashed > 0)
+		return (int)stashed;
+	if (!dgram->trains_tried && count >= DGRAM_BATCH && frames[0].size >= DATAGRAM_MAX) {
+		dgram->trains_tried = true;
+		dgram->trains = setsockopt(dgram->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
+	}
+	in.dgram = dgram;
+	in.frames = frames;
+	in.pieces = in.longest = 0;
+	in.room = count < DGRAM_BATCH ? count : DGRAM_BATCH;
+	return dgram->trains && count < DGRAM_BATCH ? recv_peeked(&in, flags) : recv_messages(&in, in.room, flags);
+}
