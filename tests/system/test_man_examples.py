@@ -87,7 +87,7 @@ EXAMPLES = {
     "libvdeplug_cmd.1": [Row("vde_plug tap://tap0", (stays("tap_reaches tap0 /tmp/sw"),), switches("sw"))],
     "libvdeplug_null.1": [Row("vde_plug null://", (stays("ip link show tap0"),))],
     "libvdeplug_ptp.1": [Row("vde_plug ptp:", (ends(), stays("tap_reaches tap0 /tmp/sw")), switches("sw"))],
-    "libvdeplug_seqpacket.1": [Row("cat >port.py", (ends(), stays("says /tmp/sw && grep -q '^60$' /mnt/out")), switches("sw"))],
+    "libvdeplug_seqpacket.1": [Row("cat >port.py", (ends(), ends("grep -q '^60$' /mnt/out")), switches("sw") + "\nstay talks /tmp/sw")],
     "libvdeplug_tap.1": [
         Row("vde_plug tap://tap0", (stays("ip link show tap0"), ends(), ends(NODE.format("/tmp/sw"))), switches("sw")),
         NotRun("ip link add link eth0 name m0 type macvtap", "the device /dev/tapN of a macvtap is made by udev"),
@@ -304,8 +304,7 @@ mkdir -p /mnt/tmp /mnt/home /mnt/tmp.a /mnt/tmp.b
 keep "$VDE_BUILD"; keep "$VDE_SOURCE"
 mount --rbind /mnt/tmp /tmp
 chmod 1777 /mnt/tmp*
-for place in /run /srv; do mount -t tmpfs none $place; done
-mkdir -p -m 700 /run/user/0
+for place in /run /srv; do mount -t tmpfs -o mode=755 none $place; done
 mount --bind /mnt/hosts /etc/hosts
 ip link set lo up multicast on
 ip route add 224.0.0.0/4 dev lo
@@ -328,6 +327,7 @@ hosts() {
 # ---- what must become true
 heard() { grep -qa "frame of the example" "$1"; }
 hears() { test -f /mnt/heard || { vde_plug "$1" <&9 >/mnt/heard & }; heard /mnt/heard; }
+talks() { while sleep 0.1; do says "$1"; done; }
 says() { vde_plug "$1" </mnt/frames >/dev/null; }
 carries_one_way() {
 	vde_plug "$2" <&9 >/mnt/heard & listener=$!
