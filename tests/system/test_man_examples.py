@@ -149,7 +149,7 @@ EXAMPLES = {
         Row("vde_plug --descr UML", (stays("hears /tmp/sw1"),), switches("sw1"), through="with_descriptor_5"),
     ],
     "vde_plug2tap.1": [
-        Row("vde_plug2tap -s /tmp/s --up", (alone(NODE.format("/tmp/s")), ends("tap_reaches tap0 /tmp/s && pkill -n vde_plug2tap"),
+        Row("vde_plug2tap -s /tmp/s --up", (alone(NODE.format("/tmp/s")), ends("tap_reaches tap0 /tmp/s && end_daemon vde_plug2tap"),
                                             alone("tap_reaches tap0 /tmp/s")), switches("s")),
     ],
     "vde_plugins.7": [
@@ -345,6 +345,7 @@ tap_reaches() {
 	ip address replace 10.0.0.1/24 dev "$1"; ip link set "$1" up
 	vdens --addr 10.0.0.9/24 "$2" ping -q -c 1 -W 1 10.0.0.1
 }
+end_daemon() { pkill -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 0.05; done; }         # there are only our own processes here
 hosts_reach() {
 	test -f /mnt/node || { touch /mnt/node; stay at a vdens --addr 10.0.0.1/24 vde:///tmp/sw sleep 1000; }
 	at b vdens --addr 10.0.0.2/24 vde:///tmp/sw ping -q -c 1 -W 1 10.0.0.1
