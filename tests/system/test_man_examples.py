@@ -5,20 +5,18 @@ An example is a block (.EX or .nf) in a section EXAMPLE or EXAMPLES, or a block 
 the page and the first words of the block; it says what the reader is supposed to have already, and for each command of the block
 whether it ends, stays, or is one of several ways to the same thing, and what must be true then.
 
-Each runs on a machine of its own: namespaces with a /tmp, /run and /srv of their own, so that the page's paths can be used as they are; an ssh
-that runs its command on the same machine; and where the page's prompts name hosts ("a$ ", "b# "), two hosts with a cable between them.
+Each runs on a machine of its own (machine.py), so that the page's paths can be used as they are; where the page's prompts name hosts ("a$ ", "b# "),
+there are two hosts with a cable between them.
 """
 import glob
 import os
 import re
 import shlex
-import struct
-import subprocess
 import textwrap
 from dataclasses import dataclass, field
 
+import machine
 import pytest
-import vde
 from test_man_pages import MAN, PAGES, options_of_help, plain, source
 
 
@@ -27,7 +25,7 @@ from test_man_pages import MAN, PAGES, options_of_help, plain, source
 @dataclass(frozen=True)
 class Does:
     """mode: "ends" with the status; "stays" until the example is over; "alone": stays, and is ended before the next one begins.
-    check: what must become true, in the language of PRELUDE. instead: (text of the page, what a test can have), any number of these."""
+    check: what must become true, in the language of machine.py. instead: (text of the page, what a test can have), any number of these."""
     mode: str
     check: str = "true"
     instead: tuple = ()
@@ -52,7 +50,7 @@ class Row:
     setup: str = ""                     # commands that make what the page takes for granted
     then: tuple = ()                    # (command, Does): what the reader would do next
     block: bool = False                 # the block is no command but the file /mnt/block, which `then` uses
-    through: str = ""                   # a program of PRELUDE that gets each command as its argument
+    through: str = ""                   # a program of machine.py that gets each command as its argument
     environment: dict = field(default_factory=dict)
 
 
@@ -276,163 +274,28 @@ def our_words(command):
             yield program, word.split("=")[0]
 
 
-def option_is_known(lab, program, option, known={}):
-    if program not in known:
-        page = os.path.basename(glob.glob(f"{MAN}/{program}.[18]")[0])
-        known[program] = options_of_help(lab.run(program, "--help").stdout) | set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", plain(source(page))))
-    if len(option) > 2 and not option.startswith("--"):
-        return "-" + option in known[program] or option[:2] in known[program]
-    return option in known[program]
+def options_of(lab, program):
+    page = os.path.basename(glob.glob(f"{MAN}/{program}.[18]")[0])
+    return options_of_help(lab.run(program, "--help").stdout) | set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", plain(source(page))))
+
+
+def is_among(option, known):
+    """Long options may be written with one dash, and a short one with its value behind it."""
+    return option in known or (not option.startswith("--") and ("-" + option in known or option[:2] in known))
 
 
 def test_options_exist(lab):
-    unknown = [(block.page, pair) for block in BLOCKS if not getattr(block.row, "block", False) for command in block.commands
-               for pair in our_words(command) if not option_is_known(lab, *pair)]
-    assert not unknown
-
-
-# ---- the machine -----------------------------------------------------------------------------------------------------
-
-PRELUDE = r"""
-set -u
-fail() { echo "example: $*" >&2; exit 1; }
-
-# ---- the place
-keep() { case $1 in /tmp/*) mkdir -p "/mnt$1"; mount --rbind "$1" "/mnt$1";; esac; }
-mount --bind "$MACHINE" /mnt
-mkdir -p /mnt/tmp /mnt/home /mnt/tmp.a /mnt/tmp.b
-keep "$VDE_BUILD"; keep "$VDE_SOURCE"
-mount --rbind /mnt/tmp /tmp
-chmod 1777 /mnt/tmp*
-for place in /run /srv; do mount -t tmpfs -o mode=755 none $place; done
-mount --bind /mnt/hosts /etc/hosts
-ip link set lo up multicast on
-ip route add 224.0.0.0/4 dev lo
-exec 9<>/mnt/silence
-cd ~
-
-# ---- what the page takes for granted
-stay() { "$@" <&9 & }
-wire() { ip link add "$1" type veth peer name "$2"; ip link set "$1" up; ip link set "$2" up; }
-hosts() {
-	for host in a b; do ip netns add $host; done
-	ip link add eth0 netns a type veth peer name eth0 netns b
-	number=1
-	for host in a b; do
-		ip -n $host link set lo up; ip -n $host link set eth0 up
-		ip -n $host address add 10.99.0.$number/24 dev eth0; number=$((number + 1))
-	done
-}
-
-# ---- what must become true
-heard() { grep -qa "frame of the example" "$1"; }
-hears() { test -f /mnt/heard || { vde_plug "$1" <&9 >/mnt/heard & }; heard /mnt/heard; }
-talks() { while sleep 0.1; do says "$1"; done; }
-says() { vde_plug "$1" </mnt/frames >/dev/null; }
-carries_one_way() {
-	vde_plug "$2" <&9 >/mnt/heard & listener=$!
-	tries=0
-	until heard /mnt/heard; do
-		says "$1"; sleep 0.05; tries=$((tries + 1))
-		test $tries -lt 200 || { kill $listener; return 1; }
-	done
-	kill $listener; wait $listener
-}
-carries() { carries_one_way "$1" "$2" && carries_one_way "$2" "$1"; }
-plugged() { test "$(ls "$2" | grep -c '^[0-9]')" -ge "$1"; }
-tap_reaches() {
-	ip link show "$1" >/dev/null || return 1
-	ip address replace 10.0.0.1/24 dev "$1"; ip link set "$1" up
-	vdens --addr 10.0.0.9/24 "$2" ping -q -c 1 -W 1 10.0.0.1
-}
-end_daemon() { pkill -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 0.05; done; }         # there are only our own processes here
-hosts_reach() {
-	test -f /mnt/node || { touch /mnt/node; stay at a vdens --addr 10.0.0.1/24 vde:///tmp/sw sleep 1000; }
-	at b vdens --addr 10.0.0.2/24 vde:///tmp/sw ping -q -c 1 -W 1 10.0.0.1
-}
-host_reaches_device() {
-	ip -n $1 address replace 10.0.0.1/24 dev $2; ip -n $1 link set $2 up
-	at a vdens --addr 10.0.0.2/24 vde:///tmp/sw ping -q -c 1 -W 1 10.0.0.1
-}
-
-# ---- the commands
-until_true() {
-	tries=0
-	until eval "$1" >/mnt/checked 2>&1; do
-		sleep 0.05; tries=$((tries + 1))
-		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out >&2; fail "in vain: $1"; }
-	done
-}
-ends() {
-	echo "+ $1"
-	eval "$1" <&9 >/mnt/out 2>/mnt/err || { cat /mnt/err /mnt/out >&2; fail "status $?: $1"; }
-	cat /mnt/err; until_true "$2"
-}
-begins() { (trap - TERM; eval "exec $1" <&9 >/mnt/out 2>/mnt/err) & pid=$!; }
-stays() {
-	echo "+ $1"
-	begins "$1"; mine=$pid; until_true "$2"
-	kill -0 $mine 2>/dev/null || { cat /mnt/err >&2; fail "has ended: $1"; }
-	cat /mnt/err
-}
-alone() {
-	stays "$1" "$2"
-	kill $mine; wait $mine
-}
-"""
-
-FAKES = {
-    # options, [user@]host, command; the machine is the same
-    "ssh": """while :; do case $1 in -o|-p|-i|-l) shift 2;; -*) shift;; *) break;; esac; done; shift; exec /bin/sh -c "$*" """,
-    "at": """host=$1; shift; exec ip netns exec $host unshare --mount /bin/sh -c 'mount --bind /mnt/tmp.'$host' /tmp; exec "$@"' sh "$@" """,
-    "with_descriptor_5": """exec /usr/bin/python3 /mnt/with_descriptor_5.py "$1" """,
-    "rlwrap": """exec "$@" """,
-    "wireshark": "exec tcpdump -lnr -",
-    "qemu-system-x86_64": "exec /usr/bin/qemu-system-x86_64 -display none -accel tcg -S \"$@\"",
-    "qemu-system-aarch64": "test \"$1\" != -M || shift 2; exec /usr/bin/qemu-system-x86_64 -display none -accel tcg -S \"$@\"",
-}
-
-DESCRIPTOR_5 = """
-import os, socket, subprocess, sys, time
-mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-os.dup2(its.fileno(), 5)
-its.close()
-program = subprocess.Popen(["/bin/sh", "-c", "exec " + sys.argv[1]], pass_fds=[5])
-os.close(5)
-while program.poll() is None:
-    mine.send(open("/mnt/frame", "rb").read()[2:])
-    time.sleep(0.1)
-"""
-
-
-def write(path, text, mode=0o644):
-    with open(path, "w" if isinstance(text, str) else "wb") as out:
-        out.write(text)
-    os.chmod(path, mode)
-
-
-def make_machine(lab):
-    machine = lab.path("machine")
-    os.makedirs(f"{machine}/bin")
-    for name, body in FAKES.items():
-        write(f"{machine}/bin/{name}", f"#!/bin/sh\n{body}\n", 0o755)
-    write(f"{machine}/with_descriptor_5.py", DESCRIPTOR_5)
-    write(f"{machine}/hosts", "127.0.0.1 localhost host server.example.org gate1.example gate2.example\n10.99.0.1 a\n10.99.0.2 b\n")
-    frame = vde.frame(vde.BROADCAST, vde.mac(9), b"frame of the example")
-    arp = vde.frame(vde.BROADCAST, vde.mac(9), bytes([0, 1, 8, 0, 6, 4, 0, 1]), type=0x0806)
-    record = struct.pack("!H", len(frame)) + frame
-    write(f"{machine}/frame", record)
-    write(f"{machine}/frames", record * 40 + struct.pack("!H", len(arp)) + arp)
-    os.mkfifo(f"{machine}/silence")
-    return machine
+    used = {(block.page, *pair) for block in BLOCKS if not getattr(block.row, "block", False)
+            for command in block.commands for pair in our_words(command)}
+    known = {program: options_of(lab, program) for _, program, _ in used}
+    assert not [(page, program, option) for page, program, option in used if not is_among(option, known[program])]
 
 
 def script(block):
     row, commands = block.row, block.commands
-    lines = [PRELUDE]
-    for number, line in enumerate(filter(None, row.setup.splitlines())):
-        lines.append(f"{line} >/mnt/setup 2>&1 <&9 || {{ cat /mnt/setup >&2; fail 'setup: '{shlex.quote(line)}; }}"
-                     if not line.startswith("stay ") else line)
+    lines = []
+    for line in filter(None, row.setup.splitlines()):
+        lines.append(line if line.startswith("stay ") else f"given {shlex.quote(line)}")
     if row.block:
         commands, does = [], []
     else:
@@ -447,7 +310,7 @@ def script(block):
         if row.through:
             command = f"{row.through} {shlex.quote(command)}"
         lines.append(f"{what.mode} {shlex.quote(command)} {shlex.quote(what.check)}")
-    return "\n".join([*lines, "echo done"])
+    return "\n".join(lines)
 
 
 def identify(block):
@@ -458,23 +321,7 @@ def identify(block):
 @pytest.mark.parametrize("block", BLOCKS, ids=identify)
 def test_example(lab, block):
     if block.row is None or isinstance(block.row, NotRun):
-        pytest.skip(block.row.reason) if block.row and not os.environ.get("VDE_TESTS_MUST_NOT_SKIP") else None
-        return                          # test_options_exist and test_every_example_has_a_row speak for these
-    vde.need_tun()
-    machine = make_machine(lab)
-    write(f"{machine}/block", block.text + "\n")
-    write(f"{machine}/script", script(block))
-    prefix = os.path.dirname(vde.BIN)
-    environment = vde.env_ours(
-        HOME="/mnt/home", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(400 * vde.PATIENCE)),
-        CPATH=f"{prefix}/include", LIBRARY_PATH=vde.LIB,
-        PATH=f"/mnt/bin:{vde.BIN}:{prefix}/sbin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **block.row.environment)
-    words = [vde.need_program("unshare"), "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc",
-             "/bin/sh", f"{machine}/script"]
-    try:
-        done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", timeout=90 * vde.PATIENCE, check=False)
-    except subprocess.TimeoutExpired as late:
-        pytest.fail(f"does not end:\n{block.text}\n{(late.stdout or b'').decode(errors='replace')}")
-    assert not vde.SANITIZER.search(done.stdout), done.stdout
-    assert done.returncode == 0 and done.stdout.endswith("done\n"), f"{block.text}\n----\n{done.stdout}"
+        return                          # test_every_example_has_a_row and test_options_exist speak for these
+    place = machine.make(lab)
+    machine.write(f"{place}/block", block.text + "\n")
+    machine.run(lab, script(block), block.text, machine=place, **block.row.environment)
