@@ -72,8 +72,8 @@ static const struct cli_option option_rows[] = {
 
 static struct cli command_line = {
 	.synopsis = "vde_plug [OPTIONS] [LOCATOR]\n"
-		    "vde_plug [OPTIONS] [LOCATOR] = COMMAND [ARGUMENTS]\n"
-		    "vde_plug [OPTIONS] LOCATOR LOCATOR",
+		    "       vde_plug [OPTIONS] [LOCATOR] = COMMAND [ARGUMENTS]\n"
+		    "       vde_plug [OPTIONS] LOCATOR LOCATOR",
 	.purpose = "Joins a virtual network to standard input and output, to those of a command, or to another network.",
 	.options = option_rows,
 	.max_words = 2,

@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct options {
@@ -50,33 +53,31 @@ static int open_clone(struct log *log, const char *path)
 	return fd;
 }
 
-/* Of an interface that exists: IFF_TUN or IFF_TAP as the kernel tells. -1 with errno: there is none, or it is of another kind. */
+/*
+ * Of an interface that exists: IFF_TUN or IFF_TAP as the driver tells. -1 with errno: there is none, or it is of another kind. (Not from
+ * /sys/class/net: in a network namespace that is often another one's.)
+ */
 static int kind_of(const char *name)
 {
-	char path[64], text[32] = "";
-	unsigned flags;
-	FILE *file;
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { .ifr_data = (char *)&info };
+	int fd, result;
 
-	if (strlen(name) >= IFNAMSIZ || strchr(name, '/') || !*name) {
+	if (strlen(name) >= IFNAMSIZ || if_nametoindex(name) == 0) {
 		errno = ENODEV;
 		return -1;
 	}
-	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-	if (access(path, F_OK) != 0) {
-		errno = ENODEV;
+	memcpy(request.ifr_name, name, strlen(name));
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
 		return -1;
-	}
-	snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", name);
-	file = fopen(path, "re");
-	if (file && fgets(text, sizeof(text), file))
-		text[strcspn(text, "\n")] = '\0';
-	if (file)
-		fclose(file);
-	if (number_uint(text, 0, 0xffffffff, &flags) != 0) {
+	result = ioctl(fd, SIOCETHTOOL, &request);
+	close(fd);
+	if (result < 0 || strcmp(info.driver, "tun") != 0) {
 		errno = ENOTSUP;
 		return -1;
 	}
-	return flags & (IFF_TUN | IFF_TAP);
+	return strcmp(info.bus_info, "tun") == 0 ? IFF_TUN : IFF_TAP;
 }
 
 /* Returns the descriptor with the interface, its name in `request`; or -1, reported. */

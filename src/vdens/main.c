@@ -63,7 +63,7 @@ static const struct cli_option option_rows[] = {
 
 static struct cli command_line = {
 	.synopsis = "vdens [OPTIONS] [LOCATOR [COMMAND [ARGUMENTS]]]\n"
-		    "vdens --multi [OPTIONS] LOCATOR... [-- COMMAND [ARGUMENTS]]",
+		    "       vdens --multi [OPTIONS] LOCATOR... [-- COMMAND [ARGUMENTS]]",
 	.purpose = "Runs a command (the shell) in a network namespace that is plugged into virtual networks.",
 	.options = option_rows,
 	.max_words = -1,

@@ -23,53 +23,13 @@
  *
  * `size` in this file is the length that rates and limits count: the frame and IMPAIR_SIZE_EXTRA.
  */
-#include "impair.h"
+#include "impair_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const double nanoseconds_per_second = 1e9, nanoseconds_per_ms = 1e6, bits_per_megabyte = 8 * 1048576.0;
-/* No later deadline is ever computed: three centuries, and far from where a uint64_t overflows. */
-static const double far_away = 1e19;
-
-const char *const drop_reason_names[] = {
-	[DROP_BLACKOUT] = "blackout",
-	[DROP_MTU] = "mtu",
-	[DROP_LOSS] = "loss",
-	[DROP_GEMODEL] = "gemodel",
-	[DROP_TRACE] = "trace",
-	[DROP_BUFFER] = "chanbufsize",
-	[DROP_RATE] = "rate",
-	[DROP_MEMORY] = "memory",
-};
-
-static uint64_t later(uint64_t time, double nanoseconds)
-{
-	if (!(nanoseconds > 0))
-		return time;
-	return (double)time + nanoseconds >= far_away ? (uint64_t)far_away : time + (uint64_t)nanoseconds;
-}
-
-static uint64_t latest(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint32_t size_of(uint32_t length)
-{
-	return length + IMPAIR_SIZE_EXTRA;
-}
-
-static bool is_on(const struct impair *impair, enum impairment which)
-{
-	return impair->on >> which & 1;
-}
-
-static double sample(struct impair *impair, enum impairment which)
-{
-	return value_sample(&impair->value[which], &impair->rng);
-}
 
 void impair_init(struct impair *impair, const struct impair_common *common, uint64_t seed, impair_send *send, void *owner)
 {
@@ -108,107 +68,7 @@ void impair_restart(struct impair *impair, enum impairment changed, uint64_t now
 		impair->cycle_begin = impair->cycle_end = now;
 }
 
-/* ---- what drops a frame ---- */
-
-static void begin_cycle(struct impair *impair, uint64_t begin)
-{
-	double dark = sample(impair, BLACKOUT) * nanoseconds_per_ms;
-	double period = sample(impair, BLACKOUT_PERIOD) * nanoseconds_per_ms;
-	double light = period - dark;
-
-	impair->cycle_begin = begin;
-	impair->dark_begin = later(begin, light);
-	impair->dark_end = later(impair->dark_begin, dark);
-	/* A microsecond at least, so that a cycle is never empty. */
-	impair->cycle_end = latest(impair->dark_end, begin + 1000);
-}
-
-static bool is_dark(struct impair *impair, uint64_t now)
-{
-	enum { CYCLES_MAX = 1000 };
-	int cycles = 0;
-
-	if (!is_on(impair, BLACKOUT))
-		return false;
-	while (now >= impair->cycle_end) {
-		/* After a long silence the phase does not matter any more. */
-		bool lost_count = ++cycles == CYCLES_MAX || impair->cycle_end == 0;
-
-		begin_cycle(impair, lost_count ? now : impair->cycle_end);
-	}
-	return now >= impair->dark_begin && now < impair->dark_end;
-}
-
-static bool exceeds_mtu(struct impair *impair, uint32_t length)
-{
-	const struct value *mtu = &impair->value[MTU];
-
-	if (!is_on(impair, MTU) || mtu->base - mtu->variation <= 0)
-		return false;
-	return (impair->common->strict_mtu ? length : size_of(length)) > sample(impair, MTU);
-}
-
-/*
- * Gilbert's model. From the bad state, which loses everything, the way back is taken with 1/burst, so that bursts are `burst` long in the mean; into
- * it with what makes the share of bad frames come out as `loss`. A burst too short for that share is lengthened: with 90 % lost, runs of
- * losses cannot be shorter than 9 frames in the mean.
- */
-static bool is_lost_in_burst(struct impair *impair, double loss)
-{
-	double burst = sample(impair, LOST_BURST);
-	double share = loss / 100;
-	double shortest = share / (1 - share);
-
-	if (burst < 1)
-		burst = 1;
-	if (burst < shortest)
-		burst = shortest;
-	if (impair->burst_bad)
-		impair->burst_bad = rng_unit(&impair->rng) >= 1 / burst;
-	else
-		impair->burst_bad = rng_unit(&impair->rng) < shortest / burst;
-	return impair->burst_bad;
-}
-
-static bool is_lost(struct impair *impair)
-{
-	double loss;
-
-	if (!is_on(impair, LOSS))
-		return false;
-	loss = sample(impair, LOSS);
-	if (is_on(impair, LOST_BURST) && loss > 0 && loss < 100)
-		return is_lost_in_burst(impair, loss);
-	impair->burst_bad = false;
-	return rng_chance(&impair->rng, loss);
-}
-
-static bool is_lost_by_gemodel(struct impair *impair)
-{
-	if (!is_on(impair, GE_P)) {
-		impair->ge_bad = false;
-		return false;
-	}
-	if (rng_chance(&impair->rng, sample(impair, impair->ge_bad ? GE_R : GE_P)))
-		impair->ge_bad = !impair->ge_bad;
-	return rng_chance(&impair->rng, sample(impair, impair->ge_bad ? GE_BAD_LOSS : GE_GOOD_LOSS));
-}
-
-/* The reason to drop the frame, or DROP_COUNT. */
-static enum drop_reason drops(struct impair *impair, const struct frame *frame, const struct trace_row *row, uint64_t now)
-{
-	if (is_dark(impair, now))
-		return DROP_BLACKOUT;
-	if (exceeds_mtu(impair, frame->length))
-		return DROP_MTU;
-	if (is_lost(impair))
-		return DROP_LOSS;
-	if (is_lost_by_gemodel(impair))
-		return DROP_GEMODEL;
-	if (row && rng_chance(&impair->rng, row->loss))
-		return DROP_TRACE;
-	return DROP_COUNT;
-}
+/* ---- copies ---- */
 
 /* One more copy for each success: a geometric distribution. From 100 on, where that has no end, each frame comes exactly twice. */
 static unsigned copies(struct impair *impair)
@@ -216,9 +76,9 @@ static unsigned copies(struct impair *impair)
 	double percent;
 	unsigned count = 1;
 
-	if (!is_on(impair, DUPLICATE))
+	if (!impair_is_on(impair, DUPLICATE))
 		return 1;
-	percent = sample(impair, DUPLICATE);
+	percent = impair_sample(impair, DUPLICATE);
 	if (percent >= 100)
 		return 2;
 	while (count < IMPAIR_COPIES_MAX && rng_chance(&impair->rng, percent))
@@ -236,8 +96,8 @@ static uint64_t pacer_carry(struct pacer *pacer, uint64_t now, uint32_t size, do
 	if (pacer->end < now)
 		*pacer = (struct pacer){ .end = now };
 	duration = size * nanoseconds_per_second / rate + pacer->fraction;
-	pacer->end = later(pacer->end, duration);
-	pacer->fraction = duration < far_away ? duration - floor(duration) : 0;
+	pacer->end = impair_later(pacer->end, duration);
+	pacer->fraction = duration < IMPAIR_FAR_AWAY ? duration - floor(duration) : 0;
 	return pacer->end;
 }
 
@@ -246,9 +106,9 @@ static bool carry(struct impair *impair, enum impairment which, struct pacer *pa
 {
 	double rate;
 
-	if (!is_on(impair, which))
+	if (!impair_is_on(impair, which))
 		return true;
-	rate = sample(impair, which);
+	rate = impair_sample(impair, which);
 	if (!(rate > 0))
 		return false;
 	*due = pacer_carry(pacer, *due, size, rate);
@@ -257,7 +117,7 @@ static bool carry(struct impair *impair, enum impairment which, struct pacer *pa
 
 static double buffer_limit(struct impair *impair)
 {
-	return is_on(impair, BUFFER_SIZE) ? sample(impair, BUFFER_SIZE) : IMPAIR_BUFFER_DEFAULT;
+	return impair_is_on(impair, BUFFER_SIZE) ? impair_sample(impair, BUFFER_SIZE) : IMPAIR_BUFFER_DEFAULT;
 }
 
 /* Sets *due, or returns the reason to drop the copy. */
@@ -268,12 +128,12 @@ static enum drop_reason schedule(struct impair *impair, uint32_t size, const str
 	*due = now;
 	if (!carry(impair, SPEED, &impair->speed, size, due) || !carry(impair, BANDWIDTH, &impair->bandwidth, size, due))
 		return DROP_RATE;
-	if (is_on(impair, DELAY))
-		*due = later(*due, sample(impair, DELAY) * nanoseconds_per_ms);
+	if (impair_is_on(impair, DELAY))
+		*due = impair_later(*due, impair_sample(impair, DELAY) * nanoseconds_per_ms);
 	if (row)
-		*due = later(*due, row->delay);
+		*due = impair_later(*due, row->delay);
 	if (impair->common->fifo && impair_waiting(impair))
-		*due = latest(*due, impair->last_due);
+		*due = impair_latest(*due, impair->last_due);
 	impair->last_due = *due;
 	return DROP_COUNT;
 }
@@ -295,7 +155,7 @@ static void batch_flush(struct impair *impair)
 /* Flips every bit with the same chance; walks from one flipped bit to the next, the gaps being geometric. */
 static void damage(struct impair *impair, struct frame *frame)
 {
-	double chance = sample(impair, NOISE) / bits_per_megabyte;
+	double chance = impair_sample(impair, NOISE) / bits_per_megabyte;
 	double bits = frame->length * 8.0, at = 0;
 	double scale = chance < 1 ? 1 / log1p(-chance) : 0;
 	uint64_t flipped = 0;
@@ -320,7 +180,7 @@ static void damage(struct impair *impair, struct frame *frame)
 
 static void cut(struct impair *impair, struct frame *frame)
 {
-	if (frame->length <= ETHERNET_HEADER_SIZE || !rng_chance(&impair->rng, sample(impair, TRUNCATE)))
+	if (frame->length <= ETHERNET_HEADER_SIZE || !rng_chance(&impair->rng, impair_sample(impair, TRUNCATE)))
 		return;
 	frame->length = ETHERNET_HEADER_SIZE + (uint32_t)rng_below(&impair->rng, frame->length - ETHERNET_HEADER_SIZE);
 	impair->counters.truncated++;
@@ -328,15 +188,15 @@ static void cut(struct impair *impair, struct frame *frame)
 
 static bool changes_bytes(const struct impair *impair)
 {
-	return is_on(impair, NOISE) || is_on(impair, TRUNCATE);
+	return impair_is_on(impair, NOISE) || impair_is_on(impair, TRUNCATE);
 }
 
 /* `owned`: what to free once it is sent, or NULL. */
 static void put_out(struct impair *impair, struct frame frame, struct heap_frame *owned)
 {
-	if (is_on(impair, TRUNCATE))
+	if (impair_is_on(impair, TRUNCATE))
 		cut(impair, &frame);
-	if (is_on(impair, NOISE))
+	if (impair_is_on(impair, NOISE))
 		damage(impair, &frame);
 	impair->counters.frames_out++;
 	impair->counters.bytes_out += frame.length;
@@ -353,7 +213,7 @@ static void queue(struct impair *impair, struct heap_frame *frame, uint64_t due)
 {
 	if (heap_push(&impair->heap, frame, due))
 		return;
-	impair->queued_bytes -= size_of(frame->length);
+	impair->queued_bytes -= impair_size_of(frame->length);
 	impair->counters.dropped[DROP_MEMORY]++;
 	heap_frame_free(&impair->heap, frame);
 }
@@ -363,7 +223,7 @@ static struct heap_frame *copy(struct impair *impair, const struct frame *frame)
 	struct heap_frame *own = heap_frame_new(&impair->heap, frame->data, frame->length);
 
 	if (own)
-		impair->queued_bytes += size_of(frame->length);
+		impair->queued_bytes += impair_size_of(frame->length);
 	else
 		impair->counters.dropped[DROP_MEMORY]++;
 	return own;
@@ -377,16 +237,16 @@ static void let_go(struct impair *impair, uint64_t due)
 	if (!frame)
 		return;
 	impair->held = NULL;
-	queue(impair, frame, latest(due, impair->held_due));
+	queue(impair, frame, impair_latest(due, impair->held_due));
 }
 
 static bool hold(struct impair *impair, const struct frame *frame, uint64_t due)
 {
-	if (impair->held || !is_on(impair, REORDER) || !rng_chance(&impair->rng, sample(impair, REORDER)))
+	if (impair->held || !impair_is_on(impair, REORDER) || !rng_chance(&impair->rng, impair_sample(impair, REORDER)))
 		return false;
 	impair->held = copy(impair, frame);
 	impair->held_due = due;
-	impair->held_until = later(due, IMPAIR_REORDER_PATIENCE);
+	impair->held_until = impair_later(due, IMPAIR_REORDER_PATIENCE);
 	if (impair->held)
 		impair->counters.reordered++;
 	return true;
@@ -403,7 +263,7 @@ static bool passes_at_once(const struct impair *impair, uint64_t due, uint64_t n
 static void pass_copy(struct impair *impair, const struct frame *frame, const struct trace_row *row, uint64_t now, bool last_copy)
 {
 	uint64_t due;
-	enum drop_reason reason = schedule(impair, size_of(frame->length), row, now, &due);
+	enum drop_reason reason = schedule(impair, impair_size_of(frame->length), row, now, &due);
 
 	if (reason != DROP_COUNT) {
 		impair->counters.dropped[reason]++;
@@ -425,7 +285,7 @@ static void pass_copy(struct impair *impair, const struct frame *frame, const st
 static void pass(struct impair *impair, const struct frame *frame, uint64_t now)
 {
 	const struct trace_row *row = trace_at(&impair->trace, now);
-	enum drop_reason reason = drops(impair, frame, row, now);
+	enum drop_reason reason = impair_drops(impair, frame, row, now);
 	unsigned count;
 
 	if (reason != DROP_COUNT) {
@@ -471,7 +331,7 @@ void impair_release(struct impair *impair, uint64_t now, unsigned max)
 	while (max-- && !impair->blocked && heap_deadline(&impair->heap) <= now) {
 		struct heap_frame *own = heap_pop(&impair->heap);
 
-		impair->queued_bytes -= size_of(own->length);
+		impair->queued_bytes -= impair_size_of(own->length);
 		put_out(impair, (struct frame){ .data = own->data, .length = own->length }, own);
 	}
 	batch_flush(impair);
@@ -493,7 +353,7 @@ void impair_unblock(struct impair *impair)
 
 uint64_t impair_busy_until(const struct impair *impair)
 {
-	uint64_t end = is_on(impair, SPEED) ? impair->speed.end : 0;
+	uint64_t end = impair_is_on(impair, SPEED) ? impair->speed.end : 0;
 
 	return end > IMPAIR_SPEED_AHEAD ? end - IMPAIR_SPEED_AHEAD : 0;
 }

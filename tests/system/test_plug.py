@@ -421,20 +421,6 @@ def test_debians_slirp_module(lab):
                    "the answer of 10.0.2.2")
 
 
-def test_debians_ptp_module(lab):
-    """Point to point: one end is Debian's vde_plug, the other ours with Debian's module."""
-    path = lab.path("ptp")
-    one = debian_plug(lab, f"ptp://{path}")
-    vde.wait_until(lambda: os.path.exists(path), "the first end")
-    two = module(lab, "ptp", f"ptp://{path}")
-    vde.wait_until(lambda: os.path.exists(path + "+"), "the second end")
-    frames = plugs.numbered(10)
-    two.send(*frames)
-    one.wait_frames(frames)
-    one.send(*frames)
-    two.wait_frames(frames)
-
-
 @pytest.mark.parametrize("kind", ["hub", "switch"])
 def test_debians_nodes(lab, kind):
     """hub:// and switch:// of Debian make a control directory; our plugs use it."""
