@@ -20,6 +20,10 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_cmd,
 	&module_vxlan,
 	&module_vxvde,
+	&module_switch,
+	&module_hub,
+	&module_multi,
+	&module_bonding,
 };
 
 extern uint64_t __vde_version_tag;
@@ -115,11 +119,7 @@ static bool try_path(struct attempt *attempt, const char *path, const char *subd
 	return false;
 }
 
-/*
- * Where this library is. A module that opens other modules calls the vde_ functions without naming this library, so they must be
- * global symbols of the process even when a host loaded us for itself only.
- */
-static bool own_directory(char *directory, size_t size)
+bool module_own_directory(char *directory, size_t size)
 {
 	Dl_info info;
 	const char *slash;
@@ -127,7 +127,6 @@ static bool own_directory(char *directory, size_t size)
 
 	if (dladdr(&__vde_version_tag, &info) == 0 || info.dli_fname == NULL)
 		return false;
-	dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);   /* never closed: we stay as long as a module does */
 	slash = strrchr(info.dli_fname, '/');
 	if (slash == NULL)
 		return false;
@@ -135,12 +134,25 @@ static bool own_directory(char *directory, size_t size)
 	return n > 0 && (size_t)n < size;
 }
 
+/*
+ * A module that opens other modules calls the vde_ functions without naming this library, so they must be global symbols of the process
+ * even when a host loaded us for itself only.
+ */
+static void make_global(void)
+{
+	Dl_info info;
+
+	if (dladdr(&__vde_version_tag, &info) != 0 && info.dli_fname != NULL)
+		dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);   /* never closed: we stay as long as a module does */
+}
+
 static VDECONN *open_shared_object(struct attempt *attempt)
 {
 	const char *path = trusted_getenv("VDEPLUGIN_PATH");
 	char directory[PATH_MAX], plain[LOCATOR_MODULE_MAX + 32];
-	bool known = own_directory(directory, sizeof(directory));
+	bool known = module_own_directory(directory, sizeof(directory));
 
+	make_global();
 	errno = EPROTONOSUPPORT;
 	if (path != NULL) {
 		try_path(attempt, path, "");

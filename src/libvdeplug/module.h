@@ -10,6 +10,7 @@
 
 #include <libvdeplug_mod.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* What the core hands to modules. None of these symbols is exported. */
 struct builtin_module {
@@ -31,6 +32,10 @@ extern struct builtin_module module_ptp;
 extern struct builtin_module module_cmd;
 extern struct builtin_module module_vxlan;
 extern struct builtin_module module_vxvde;
+extern struct builtin_module module_switch;
+extern struct builtin_module module_hub;
+extern struct builtin_module module_multi;
+extern struct builtin_module module_bonding;
 
 /* The beginning of a built-in module's connection that has one socket for frames. Same first members as struct vdeconn. */
 struct socket_conn {
@@ -43,6 +48,12 @@ struct socket_conn {
 
 /* The built-in module of this connection; NULL: it is a shared object's. */
 const struct builtin_module *module_builtin(const VDECONN *conn);
+
+/* The directory that this library, or the program that has it within, was loaded from. False: unknown. */
+bool module_own_directory(char *directory, size_t size);
+
+/* A plug in the switch of `directory`, which is not parsed; for modules that have one to join. Fills conn; 0 or an errno value. */
+int module_vde_join(struct socket_conn *conn, const char *directory, const char *description, const struct vde_open_args *args);
 
 /*
  * Opens locator->module with locator->arguments: a built-in module, or else a shared object libvdeplug_NAME.so.

@@ -366,6 +366,15 @@ static int open_default(struct socket_conn *conn, const struct wish *wish, const
 	return error;
 }
 
+int module_vde_join(struct socket_conn *conn, const char *directory, const char *description, const struct vde_open_args *args)
+{
+	char nothing[] = "";
+	struct wish wish;
+	int error = parse_wish(&wish, nothing, args);
+
+	return error != 0 ? error : open_directory(conn, &wish, directory, description);
+}
+
 static VDECONN *vde_module_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
 	struct socket_conn *conn = calloc(1, sizeof(*conn));

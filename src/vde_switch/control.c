@@ -407,6 +407,8 @@ static bool is_socket_name(const char *name)
 		digits = strspn(name + 1, "0123456789");
 		return digits > 0 && name[1 + digits] == '-';
 	}
+	if (name[0] == 'f' && name[1] == 'd' && name[2] != '\0')        /* of a hub of libvdeplug4: fdN */
+		return name[2 + strspn(name + 2, "0123456789")] == '\0';
 	return digits >= 3 && name[digits] == '.';      /* a switch's: PORT.FD */
 }
 

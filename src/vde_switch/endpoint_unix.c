@@ -244,15 +244,21 @@ static int bind_data_socket(struct endpoint_unix *self, int fd, const struct uni
 	return give_to_client(path, config);
 }
 
+static void set_send_buffer(int fd)
+{
+	int size = SEND_BUFFER;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static int open_socket(struct endpoint_unix *self, const struct unix_endpoint_config *config, struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int size = SEND_BUFFER;
 
 	if (fd < 0)
 		return errno;
 	self->endpoint.fd = fd;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	set_send_buffer(fd);
 	int error = bind_data_socket(self, fd, config, address);
 	if (error)
 		return error;
@@ -283,6 +289,27 @@ int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config 
 	self->endpoint.user = config->user;
 	if (config->aggregates)
 		plug_offer_aggregates(address);
+	*endpoint = &self->endpoint;
+	return 0;
+}
+
+int endpoint_unix_adopt(struct vde_switch *sw, int fd, int id, uid_t user, const char *description, struct endpoint **endpoint)
+{
+	struct endpoint_unix *self = calloc(1, sizeof(*self));
+	int error;
+
+	if (!self) {
+		close(fd);
+		return ENOMEM;
+	}
+	self->expected = FEWEST;
+	set_send_buffer(fd);
+	error = endpoint_init(&self->endpoint, &unix_ops, sw, fd, id, description, strlen(description));
+	if (error) {
+		endpoint_close(&self->endpoint);
+		return error;
+	}
+	self->endpoint.user = user;
 	*endpoint = &self->endpoint;
 	return 0;
 }

@@ -295,6 +295,27 @@ static void flood_hub(struct vde_switch *sw, const struct port *from, const stru
 			port_output(sw, sw->active[i], frame, image);
 }
 
+static void pass_uplink(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
+{
+	struct frame_image *image = frame_image(sw->forwarder, frame, index, frame->tagged);
+	struct port *to = uplink_port(sw);
+
+	if (from == to)
+		to = uplink_choose(sw, frame);
+	if (to)
+		port_output(sw, to, frame, image);
+}
+
+static void repeat(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
+{
+	enum uplink_mode mode = sw->uplink.mode;
+
+	if (mode == UPLINK_NONE || (mode == UPLINK_MULTI && from->number == sw->uplink.port))
+		flood_hub(sw, from, frame, index);
+	else
+		pass_uplink(sw, from, frame, index);
+}
+
 static void flood_vlan(struct vde_switch *sw, const struct port *from, const struct frame *frame, unsigned index)
 {
 	const struct vlan *vlan = sw->vlan[frame->vid];
@@ -447,7 +468,7 @@ void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frame
 		if (port->mirror_count)
 			port_mirror(sw, port, frame_image(sw->forwarder, frame, i, frame->tagged));
 		if (sw->hub)
-			flood_hub(sw, port, frame, i);
+			repeat(sw, port, frame, i);
 		else
 			switch_frame(sw, port, frame, i, now);
 	}

@@ -13,6 +13,7 @@
 #include "vde_switch/fdb.h"
 #include "vde_switch/port.h"
 #include "vde_switch/txqueue.h"
+#include "vde_switch/uplink.h"
 #include "vde_switch/vlan.h"
 
 struct control;
@@ -36,6 +37,7 @@ struct vde_switch {
 	uint8_t mac[ETHERNET_ADDRESS_SIZE];
 	unsigned priority;
 	bool hub;
+	struct uplink uplink;           /* of a hub; its port exists as long as there is one */
 	uint64_t started_ns;
 	struct events events;
 

@@ -639,6 +639,142 @@ static void a_hub_finishes_too(void **state)
 	assert_int_equal(take(c), 10);
 }
 
+/* ---- a hub with an uplink ---- */
+
+static struct fake *uplink(struct lab *lab, enum uplink_mode mode)
+{
+	struct fake *host = plug(lab, PORT_ANY);
+
+	lab->sw->hub = true;
+	lab->sw->uplink = (struct uplink){ .mode = mode, .port = host->endpoint.port->number };
+	return host;
+}
+
+static void others_reach_the_uplink_alone(void **state)
+{
+	static const enum uplink_mode modes[] = { UPLINK_MULTI, UPLINK_ROUND_ROBIN, UPLINK_FLOW };
+	struct lab *lab = *state;
+	struct fake *host = uplink(lab, UPLINK_MULTI), *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY);
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		lab->sw->uplink.mode = modes[i];
+		send_from(lab, a, 0xff, 0x0a, -1, 100);
+		send_from(lab, b, 0x0a, 0x0b, 7, 100);
+		assert_int_equal(take(host), 2);
+		assert_int_equal(take(a) + take(b), 0);
+	}
+	endpoint_close(&host->endpoint);
+	send_from(lab, a, 0xff, 0x0a, -1, 100);
+	assert_int_equal(take(b), 0);
+	assert_int_equal(port_remove(lab->sw, lab->sw->uplink.port), 0);
+	send_from(lab, a, 0xff, 0x0a, -1, 100);
+	assert_int_equal(take(b), 0);
+}
+
+static void multi_reaches_all(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *host = uplink(lab, UPLINK_MULTI), *a = plug(lab, PORT_ANY), *b = plug(lab, PORT_ANY);
+
+	send_from(lab, host, 0x0a, 0x01, -1, 100);
+	assert_int_equal(take(a), 1);
+	assert_int_equal(take(b), 1);
+	assert_int_equal(take(host), 0);
+}
+
+static void bonding_takes_turns(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *host = uplink(lab, UPLINK_ROUND_ROBIN), *node[3];
+
+	send_from(lab, host, 0xff, 0x01, -1, 100);      /* nobody is there */
+	for (int i = 0; i < 3; i++)
+		node[i] = plug(lab, PORT_ANY);
+	for (int i = 0; i < 30; i++)
+		send_from(lab, host, 0xff, 0x01, -1, 100);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(take(node[i]), 10);
+	node[1]->accepts = 0;           /* does not keep up: gets one frame, which waits */
+	for (int i = 0; i < 30; i++)
+		send_from(lab, host, 0xff, 0x01, -1, 100);
+	assert_int_equal(node[1]->endpoint.queue.count, 1);
+	assert_int_equal(take(node[0]) + take(node[2]), 29);
+	endpoint_close(&node[0]->endpoint);
+	for (int i = 0; i < 10; i++)
+		send_from(lab, host, 0xff, 0x01, -1, 100);
+	assert_int_equal(take(node[2]), 10);
+	node[2]->accepts = 0;           /* nobody keeps up: all the same, they get what their queues hold */
+	for (int i = 0; i < 10; i++)
+		send_from(lab, host, 0xff, 0x01, -1, 100);
+	assert_int_equal(node[1]->endpoint.queue.count + node[2]->endpoint.queue.count, 11);
+}
+
+/* An IPv4 or IPv6 frame, with or without a tag, of a conversation between ports. */
+static struct frame conversation(struct lab *lab, bool six, bool tagged, uint16_t port, uint16_t fragment)
+{
+	struct frame frame = make(lab, 0, 0x0a, 0x01, tagged ? 5 : -1, 120);
+	uint8_t *ip = frame.data + (tagged ? 18 : 14);
+
+	write_be16(ip - 2, six ? 0x86dd : 0x0800);
+	memset(ip, 0, 60);
+	ip[0] = six ? 0x60 : 0x45;
+	ip[six ? 6 : 9] = 17;
+	if (!six)
+		write_be16(ip + 6, fragment);
+	write_be16(ip + (six ? 40 : 20), port);
+	return frame;
+}
+
+static void bonding_keeps_a_flow_together(void **state)
+{
+	struct lab *lab = *state;
+	struct fake *host = uplink(lab, UPLINK_FLOW), *node[3];
+	unsigned used = 0;
+	struct frame frame;
+
+	send_from(lab, host, 0xff, 0x01, -1, 100);
+	for (int i = 0; i < 3; i++)
+		node[i] = plug(lab, PORT_ANY);
+	for (uint16_t port = 1; port < 20; port++) {
+		unsigned got = 0;
+
+		for (int i = 0; i < 6; i++) {
+			frame = conversation(lab, port % 2 == 0, false, port, 0);
+			forward_batch(lab->sw, host->endpoint.port, &frame, 1);
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned count = take(node[i]);
+
+			assert_true(count == 0 || count == 6);
+			got += count;
+			used |= (count > 0) << i;
+		}
+		assert_int_equal(got, 6);
+	}
+	assert_int_equal(used, 7);
+}
+
+static void flows(void **state)
+{
+	struct lab *lab = *state;
+	struct frame frame = conversation(lab, false, false, 1, 0);
+	uint32_t one = uplink_flow(&frame);
+
+	frame = conversation(lab, false, true, 1, 0);
+	assert_int_equal(uplink_flow(&frame), one);             /* a tag changes nothing */
+	frame = conversation(lab, false, false, 2, 0);
+	assert_int_not_equal(uplink_flow(&frame), one);
+	frame = conversation(lab, false, false, 1, 0x2000);
+	one = uplink_flow(&frame);
+	frame = conversation(lab, false, false, 2, 0x0064);
+	assert_int_equal(uplink_flow(&frame), one);             /* fragments stay together, whatever stands where ports would be */
+	for (uint32_t length = 14; length < 60; length++) {     /* cut anywhere */
+		frame = conversation(lab, length % 2 == 0, length % 3 == 0, 1, 0);
+		frame.length = length;
+		uplink_flow(&frame);
+	}
+}
+
 int main(void)
 {
 #define LAB_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -662,6 +798,11 @@ int main(void)
 		LAB_TEST(listeners_see_finished_frames),
 		LAB_TEST(mirrors_get_finished_frames),
 		LAB_TEST(a_hub_finishes_too),
+		LAB_TEST(others_reach_the_uplink_alone),
+		LAB_TEST(multi_reaches_all),
+		LAB_TEST(bonding_takes_turns),
+		LAB_TEST(bonding_keeps_a_flow_together),
+		LAB_TEST(flows),
 	};
 
 	return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
