@@ -258,7 +258,7 @@ static int open_taps(struct lan *lan)
 	char *rest = lan->request.taps;
 
 	for (char *name = strtok_r(rest, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-		int error = endpoint_tap_open(lan->sw, name);
+		int error = endpoint_tap_open(lan->sw, name, true);
 
 		if (error) {
 			log_errno(&lan->log, error, "tap '%s'", name);
