@@ -22,27 +22,15 @@ enum {
 	 * Bytes after which a batch is complete: long frames do not push each other out of the caches, and become no more frames than the queues behind can take.
 	 */
 	BATCH_BYTES = 128 << 10,
+	SINGLES = 7,                    /* frames taken one by one after a read in vain: on a quiet network it would be in vain each time */
 };
 
 struct endpoint_tap {
 	struct endpoint endpoint;
+	unsigned reads;                 /* tried at once: doubled while each finds a frame */
+	unsigned singles;               /* frames still to be taken one by one */
 	struct join join;               /* in use while transmitting only */
 };
-
-/* Frames without header, as they are on a network. */
-static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
-{
-	unsigned count = 0;
-
-	while (count < max) {
-		ssize_t length = read(endpoint->fd, frames[count].data, FRAME_MAX_SIZE);
-
-		if (length <= 0)
-			break;
-		frames[count++].length = (uint32_t)length;
-	}
-	return count;
-}
 
 static bool is_full(void)
 {
@@ -52,7 +40,11 @@ static bool is_full(void)
 static unsigned tap_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (writev(endpoint->fd, frames[i].piece, (int)frames[i].pieces) >= 0)
+		const struct egress *frame = &frames[i];
+		ssize_t n = frame->pieces == 1 ? write(endpoint->fd, frame->piece->iov_base, frame->length)
+					       : writev(endpoint->fd, frame->piece, (int)frame->pieces);
+
+		if (n >= 0)
 			continue;
 		if (is_full())
 			return i;
@@ -61,9 +53,13 @@ static unsigned tap_transmit(struct endpoint *endpoint, const struct egress *fra
 	return count;
 }
 
-/* What was read, header first, as a frame. False: it is dropped, and counted. */
+/* What was read, with offload header first, as a frame. False: it is dropped, and counted. */
 static bool accept_frame(struct endpoint *endpoint, struct frame *frame, uint32_t length)
 {
+	if (!endpoint->offload) {
+		frame->length = length;
+		return true;
+	}
 	if (length < OFFLOAD_HEADER_SIZE)
 		return false;
 	frame->length = length - OFFLOAD_HEADER_SIZE;
@@ -78,19 +74,37 @@ static bool accept_frame(struct endpoint *endpoint, struct frame *frame, uint32_
 	return true;
 }
 
-static unsigned offload_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+/* For the next time, after `reads` that found a frame. */
+static void choose_reads(struct endpoint_tap *self, unsigned reads, bool in_vain)
 {
-	unsigned count = 0;
-
-	for (uint32_t bytes = 0; count < max && bytes < BATCH_BYTES;) {
-		ssize_t length = read(endpoint->fd, frames[count].data - OFFLOAD_HEADER_SIZE, OFFLOAD_HEADER_SIZE + ENDPOINT_FRAME_ROOM);
-
-		if (length <= 0)
-			break;
-		bytes += (uint32_t)length;
-		if (accept_frame(endpoint, &frames[count], (uint32_t)length))
-			count++;
+	if (in_vain) {
+		self->reads = reads > 1 ? reads : 1;
+		self->singles = reads > 1 ? 0 : SINGLES;
+	} else if (self->singles > 0) {
+		self->singles--;
+	} else {
+		self->reads = self->reads < ENDPOINT_BATCH / 2 ? self->reads * 2 : ENDPOINT_BATCH;
 	}
+}
+
+static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
+{
+	struct endpoint_tap *self = (struct endpoint_tap *)endpoint;
+	unsigned header = endpoint->offload ? OFFLOAD_HEADER_SIZE : 0, room = endpoint->offload ? ENDPOINT_FRAME_ROOM : FRAME_MAX_SIZE;
+	unsigned count = 0, reads = 0, most = self->reads < max ? self->reads : max;
+	uint32_t bytes = 0;
+
+	for (; reads < most && bytes < BATCH_BYTES; reads++) {
+		ssize_t length = read(endpoint->fd, frames[count].data - header, header + room);
+
+		if (length <= 0) {
+			most = 0;
+			break;
+		}
+		bytes += (uint32_t)length;
+		count += accept_frame(endpoint, &frames[count], (uint32_t)length);
+	}
+	choose_reads(self, reads, most == 0);
 	return count;
 }
 
@@ -157,7 +171,7 @@ static const struct endpoint_ops tap_ops = {
 };
 
 static const struct endpoint_ops offload_ops = {
-	.kind = "tuntap", .receive = offload_receive, .transmit = offload_transmit, .close = close_tap,
+	.kind = "tuntap", .receive = tap_receive, .transmit = offload_transmit, .close = close_tap,
 };
 
 static int attach(struct vde_switch *sw, int fd, const char *name, bool offload)
@@ -172,6 +186,7 @@ static int attach(struct vde_switch *sw, int fd, const char *name, bool offload)
 		return ENOMEM;
 	}
 	struct endpoint *endpoint = &self->endpoint;
+	self->reads = 1;
 	error = endpoint_init(endpoint, offload ? &offload_ops : &tap_ops, sw, fd, fd, name, strlen(name));
 	endpoint->offload = offload;
 	if (!error)

@@ -6,12 +6,16 @@
  * most once per form (tagged, untagged), and each endpoint that it goes to gets a "stage": the list of images for it. At the end of the batch every stage is sent with one
  * call. Images refer to the received bytes; only what must wait in a queue is copied, once.
  *
+ * A frame from a tap may have offload: a checksum to be done, a TCP segment to be cut. It is one frame on its way, with one look-up, and goes as it is to endpoints with
+ * offload. When it goes to another endpoint its checksum is completed in place, or its images are cut into parts, once for all such endpoints. Listeners and filters see
+ * finished frames only: while there are any, frames are finished first.
+ *
  * The received bytes, images and stages are those of the forwarder and are reused for the next batch: the common case allocates nothing.
  */
 #include "vde_switch/forward.h"
 
-#include "common/segment.h"
 #include "vde_switch/endpoint.h"
+#include "vde_switch/finish.h"
 #include "vde_switch/image.h"
 #include "vde_switch/parts.h"
 #include "vde_switch/plugin_adapter.h"
@@ -43,7 +47,7 @@ struct forwarder {
 	struct frame *current;  /* the frame on its way, and its place in the batch */
 	unsigned current_index;
 	struct parts parts;
-	uint8_t *finished;      /* buffers of frames that are cut before they are forwarded; NULL: not needed yet */
+	struct finisher finisher;
 	struct frame frame[ENDPOINT_BATCH];
 	struct frame_image image[ENDPOINT_BATCH][FORMS];
 	unsigned stages;
@@ -75,7 +79,7 @@ void forwarder_destroy(struct forwarder *forwarder)
 		return;
 	parts_free(&forwarder->parts);
 	free(forwarder->buffers);
-	free(forwarder->finished);
+	finisher_free(&forwarder->finisher);
 	free(forwarder->flat);
 	free(forwarder);
 }
@@ -277,7 +281,7 @@ static void port_output(struct vde_switch *sw, struct port *port, const struct f
 		port->counters.dropped[DROP_OVERSIZE]++;
 		return;
 	}
-	/* What is not finished here came before anyone listened: see forward_receive. */
+	/* What is not finished here came before anyone listened: see forward_unfinished. */
 	if (event_wanted(&sw->events, EVENT_PACKET_OUT) && !offload_is_set(&image->offload) &&
 	    !filter_output(sw, port, frame->vid, image))
 		return;
@@ -476,61 +480,29 @@ void forward_batch(struct vde_switch *sw, struct port *port, struct frame *frame
 	forget_images(sw->forwarder, count);
 }
 
-/*
- * Frames that are to be segmented, to listeners and filters: they see frames as they are on a network, so these are cut before they are forwarded at all.
- * Copies them; nobody listens in the common case.
- */
-struct finisher {
+struct input {
 	struct vde_switch *sw;
 	struct port *port;
-	unsigned count;
-	struct frame frame[ENDPOINT_BATCH];
 };
 
-static void finisher_flush(struct finisher *finisher)
+static void forward_finished(void *owner, struct frame *frames, unsigned count)
 {
-	forward_batch(finisher->sw, finisher->port, finisher->frame, finisher->count);
-	finisher->count = 0;
+	const struct input *input = owner;
+
+	forward_batch(input->sw, input->port, frames, count);
 }
 
-static void finisher_add(struct finisher *finisher, struct frame frame)
+/* Frames with offload: as they are, unless there are listeners. */
+static void forward_unfinished(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count)
 {
-	finisher->frame[finisher->count++] = frame;
-	if (finisher->count == ENDPOINT_BATCH)
-		finisher_flush(finisher);
-}
+	struct input input = { sw, port };
 
-static void finisher_cut(struct finisher *finisher, const struct frame *frame)
-{
-	struct segment_plan plan;
-
-	if (!segment_plan_sized(&plan, frame->data, frame->length, frame->offload.segment_size))
-		return;
-	for (uint32_t i = 0; i < segment_count(&plan); i++) {
-		uint8_t *data = finisher->sw->forwarder->finished + (size_t)finisher->count * BUFFER_STRIDE + HEADROOM;
-
-		finisher_add(finisher, (struct frame){ .data = data, .length = segment_write(&plan, frame->data, i, data) });
-	}
-}
-
-static void forward_finished(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count)
-{
-	struct finisher finisher = { .sw = sw, .port = port };
-
-	if (!sw->forwarder->finished)
-		sw->forwarder->finished = malloc((size_t)ENDPOINT_BATCH * BUFFER_STRIDE);
-	for (unsigned i = 0; i < count; i++) {
-		if (frames[i].offload.segments && sw->forwarder->finished) {
-			finisher_cut(&finisher, &frames[i]);
-		} else if (frames[i].offload.segments) {
-			port->counters.dropped[DROP_ERROR] += frames[i].offload.segments;
-		} else {
-			if (offload_is_set(&frames[i].offload))
-				offload_complete_checksum(&frames[i]);
-			finisher_add(&finisher, frames[i]);
-		}
-	}
-	finisher_flush(&finisher);
+	if (!event_wanted(&sw->events, EVENT_PACKET_IN) && !event_wanted(&sw->events, EVENT_PACKET_OUT))
+		forward_batch(sw, port, frames, count);
+	else
+		port->counters.dropped[DROP_ERROR] += finish_frames(&sw->forwarder->finisher, frames, count, forward_finished, &input);
+	for (unsigned i = 0; i < count; i++)
+		frames[i].offload = (struct offload){ .checksum_start = 0 };
 }
 
 void forward_receive(struct vde_switch *sw, struct endpoint *from)
@@ -542,18 +514,10 @@ void forward_receive(struct vde_switch *sw, struct endpoint *from)
 	unsigned count = from->ops->receive(from, forwarder->frame, ENDPOINT_BATCH);
 	port->counters.dropped[DROP_OVERSIZE] += from->oversize - oversize;
 	port->counters.dropped[DROP_OFFLOAD] += from->invalid - invalid;
-	if (!count)
-		return;
-	if (!from->offload) {
+	if (count && from->offload)
+		forward_unfinished(sw, port, forwarder->frame, count);
+	else if (count)
 		forward_batch(sw, port, forwarder->frame, count);
-		return;
-	}
-	if (event_wanted(&sw->events, EVENT_PACKET_IN) || event_wanted(&sw->events, EVENT_PACKET_OUT))
-		forward_finished(sw, port, forwarder->frame, count);
-	else
-		forward_batch(sw, port, forwarder->frame, count);
-	for (unsigned i = 0; i < count; i++)
-		forwarder->frame[i].offload = (struct offload){ .checksum_start = 0 };
 }
 
 void forward_to_port(struct vde_switch *sw, struct port *port, const struct frame *frame)
