@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the examples of the manual pages as they stand there, and checks that they do what the page says.
+"""Runs the examples of the manual pages, and the tour of the README, as they stand there, and checks that they do what the text says.
 
 An example is a block (.EX or .nf) in a section EXAMPLE or EXAMPLES, or a block elsewhere that has a row in EXAMPLES below. A row is found by
 the page and the first words of the block; it says what the reader is supposed to have already, and for each command of the block
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import machine
 import pytest
+import vde
 from test_man_pages import MAN, PAGES, options_of_help, plain, source
 
 
@@ -71,6 +72,16 @@ NODE = "vdens --addr 10.0.0.9/24 {} ping -q -c 1 -W 1 10.0.0.1"
 DISK = "truncate -s 1M {}"
 
 EXAMPLES = {
+    "README": [
+        Row("vde_switch -d -s /tmp/lab", (ends("vdecmd -s /tmp/lab.mgmt showinfo"),)),
+        Row("qemu-system-x86_64 ...", (stays("plugged 1 /tmp/lab", ("... ", "")), ends("true", ("linux.uml", ": linux.uml"))), switches("lab")),
+        Row("slirpvde -d", (ends(), ends("grep -q 'inet 10[.]0[.]2[.]' /mnt/out")), switches("lab")),
+        Row("vde_plug /tmp/lab /tmp/other", (alone("carries /tmp/lab /tmp/other"), alone("carries /tmp/lab /tmp/other"),
+                                             alone("carries /tmp/lab /tmp/theirs")), switches("lab", "other", "theirs")),
+        Row("vde_plug2tap -d", (ends("tap_reaches tap0 /tmp/lab"),), switches("lab")),
+        Row("vdecmd -s /tmp/lab.mgmt port/print", (ends(), ends(), ends()), switches("lab"),
+            then=(("vdecmd -s /tmp/lab.mgmt port/allprint", ends("grep -q 'Port 0003 untagged_vlan=0010' /mnt/out")),)),
+    ],
     "dpipe.1": [
         Row("dpipe vde_plug /tmp/sw1 = vde_plug", (alone(CABLE), alone(CABLE), alone(CABLE)), switches("sw1", "sw2") + "\nln -s /tmp/sw2 ~/none"),
         Row("dpipe vde_plug /tmp/sw1 =} tee", (alone("carries_one_way /tmp/sw1 /tmp/sw2 && grep -q example frames"),), switches("sw1", "sw2")),
@@ -249,13 +260,20 @@ def blocks(page):
     return [block for block in found if block.section != "SYNOPSIS"]
 
 
-BLOCKS = [block for page in PAGES for block in blocks(page) if block.is_example]
+def tour():
+    """The blocks of the README's tour: what is indented by four."""
+    with open(f"{vde.SOURCE}/README", encoding="utf-8") as text:
+        section = re.search(r"^A short tour\n-+\n(.*?)^\S[^\n]*\n-+\n", text.read(), re.M | re.S)[1]
+    return [Block("README", "EXAMPLES", textwrap.dedent(block).strip("\n")) for block in re.findall(r"^(?:    .*\n)+", section, re.M)]
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page) if block.is_example] + tour()
 
 
 def test_every_example_has_a_row():
     assert not [(block.page, block.text) for block in BLOCKS if block.row is None], "add a row to EXAMPLES in this file"
     used = {(block.page, block.row.begins) for block in BLOCKS if block.row}
-    rows = {(page, row.begins) for page, rows in EXAMPLES.items() for row in rows if page in PAGES}
+    rows = {(page, row.begins) for page, rows in EXAMPLES.items() for row in rows if page in [*PAGES, "README"]}
     assert rows == used, "rows whose example is not there any more"
 
 
