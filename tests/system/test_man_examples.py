@@ -69,6 +69,7 @@ def switches(*names):
 CABLE = "carries /tmp/sw1 /tmp/sw2"
 FAR = switches("far") + "\nmkdir -p ~/.vdeplug && ln -s /tmp/far ~/.vdeplug/default"
 NODE = "vdens --addr 10.0.0.9/24 {} ping -q -c 1 -W 1 10.0.0.1"
+ROUTER = "vdens --addr 10.0.2.77/24 /tmp/sw ping -q -c 1 -W 1 10.0.2.2"
 DISK = "truncate -s 1M {}"
 
 EXAMPLES = {
@@ -93,10 +94,39 @@ EXAMPLES = {
             ("cc -o example example.c -lvdeplug", ends()),
             ("stdbuf -oL ./example", stays("says /tmp/sw && grep -q '^a frame of' /mnt/out")))),
     ],
+    "libvdeplug_agno.1": [
+        Row("(umask 077; openssl", (ends(), ends("grep -q vde0 /mnt/out"))),
+        Row("vde_plug vde:///tmp/sw 'agno:///etc/lab.key", (stays("true", ("vde_plug", "at a vde_plug"), ("/etc/", "/mnt/")),),
+            "hosts\nopenssl rand -hex 16 >/mnt/lab.key\nat a vde_switch -d -s /tmp/sw\nat b vde_switch -d -s /tmp/sw",
+            then=(("at b vde_plug vde:///tmp/sw 'agno:///mnt/lab.key[ethtype=ipv4]{udp://5000->a:5000}'", stays("hosts_reach")),)),
+    ],
+    "libvdeplug_bonding.1": [
+        Row("vde_plug tap://tap0 'bonding:", (ends("test -S /tmp/trunk/ctl"), ends(), ends()), switches("sw"), then=(
+            ("vde_plug 'bonding:///tmp/far[flow]' /tmp/sw &", ends("test -S /tmp/far/ctl")),
+            ("vde_plug 'udp://8001->127.0.0.1:7001' /tmp/far &", ends()),
+            ("vde_plug 'udp://8002->127.0.0.1:7002' /tmp/far &", ends("tap_reaches tap0 /tmp/sw")))),
+    ],
     "libvdeplug_cmd.1": [Row("vde_plug tap://tap0", (stays("tap_reaches tap0 /tmp/sw"),), switches("sw"))],
+    "libvdeplug_hub.1": [Row("vde_plug tap://tap0 hub:", (ends(), ends("tap_pair tap0 tap1")))],
+    "libvdeplug_multi.1": [Row("vde_plug tap://server0", (ends("test -S /tmp/clients/ctl"), ends(), ends("tap_pair server0 client1")))],
     "libvdeplug_null.1": [Row("vde_plug null://", (stays("ip link show tap0"),))],
+    "libvdeplug_pcap.1": [
+        Row("kvm -netdev", (stays("pgrep -f pcap://eth1 && sleep 1"),), "wire eth1 far1"),
+        Row('vde_plug "pcap://eth1/filter', (stays("tap_reaches far1 /tmp/sw"),), switches("sw") + "\nwire eth1 far1"),
+    ],
     "libvdeplug_ptp.1": [Row("vde_plug ptp:", (ends(), stays("tap_reaches tap0 /tmp/sw")), switches("sw"))],
     "libvdeplug_seqpacket.1": [Row("cat >port.py", (ends(), ends("grep -q '^60$' /mnt/out")), switches("sw") + "\nstay talks /tmp/sw")],
+    "libvdeplug_slirp.1": [
+        Row("vde_plug slirp://", (stays(ROUTER),), switches("sw")),
+        Row("vde_plug vde:///tmp/sw = ssh", (stays(ROUTER),), switches("sw")),
+        Row("vdens --addr 10.0.2.15/24 slirp:// ping", (ends(), stays("busybox wget -qO - http://127.0.0.1:8080/page | grep hello")), "echo hello >page"),
+        Row("""vde_plug "slirp:///v4/host""", (stays("vdens --addr 10.1.1.9/24 /tmp/sw sh -c 'echo hello | busybox nc -w 3 10.1.1.1 7 | grep hello'"),),
+            switches("sw")),
+    ],
+    "libvdeplug_switch.1": [
+        Row("vde_plug null:// switch:", (ends("test -S /tmp/lab/ctl"), ends(), ends("tap_pair tap0 tap1"))),
+        Row("vde_plug tap://tap0 'switch:", (ends("test -S /tmp/office.mgmt"), ends("grep -q '^Port' /mnt/out"))),
+    ],
     "libvdeplug_tap.1": [
         Row("vde_plug tap://tap0", (stays("ip link show tap0"), ends(), ends(NODE.format("/tmp/sw"))), switches("sw")),
         NotRun("ip link add link eth0 name m0 type macvtap", "the device /dev/tapN of a macvtap is made by udev"),
@@ -109,6 +139,15 @@ EXAMPLES = {
             switches("sw", "sw2")),
         Row("vde_plug '/tmp/sw[port=4", (stays("carries /tmp/sw /tmp/sw2 && vdecmd -s /tmp/sw.mgmt port/print 4 | grep -q vde_plug"),),
             switches("sw", "sw2")),
+    ],
+    "libvdeplug_vdesl.1": [
+        NotRun("a# vde_plug tap://tap0 vdesl:", "there are no serial adapters"),
+        Row("socat PTY,link=/tmp/a", (ends("test -e /tmp/b"), stays("carries /tmp/sw vdesl:///tmp/b")), switches("sw")),
+    ],
+    "libvdeplug_vlan.1": [
+        Row("kvm -netdev", (stays("plugged 1 /tmp/sw && sleep 1"),), switches("sw")),
+        Row("vde_plug tap://tap0 'vlan:", (stays("ip link show tap0 && plugged 1 /tmp/sw"),), switches("sw")),
+        Row("vdens 'vlan:", (ends("grep -q vde0 /mnt/out"),)),
     ],
     "libvdeplug_vxlan.1": [
         Row("a$ vde_plug vxlan:///peers=", (stays(), ends("host_reaches_device b vx0")), "hosts\nat a vde_switch -d -s /tmp/sw"),
