@@ -13,11 +13,15 @@ set -u
 fail() { echo "example: $*" >&2; exit 1; }
 
 # ---- the place
-keep() { case $1 in /tmp/*) mkdir -p "/mnt$1"; mount --rbind "$1" "/mnt$1";; esac; }
+home=$(getent passwd "$(id -u)" | cut -d: -f6)
+keep_as() { mkdir -p "$2"; mount --rbind "$1" "$2"; }
+keep() { case $1 in /tmp/*) keep_as "$1" "/mnt$1";; "$home"/*) keep_as "$1" "/mnt/home/${1#"$home"/}";; esac; }
 mount --bind "$MACHINE" /mnt
 mkdir -p /mnt/tmp /mnt/home /mnt/tmp.a /mnt/tmp.b
 keep "$VDE_BUILD"; keep "$VDE_SOURCE"
 mount --rbind /mnt/tmp /tmp
+mount --rbind /mnt/home "$home"
+HOME=$home
 chmod 1777 /mnt/tmp*
 for place in /run /srv; do mount -t tmpfs -o mode=755 none $place; done
 mount --bind /mnt/hosts /etc/hosts
@@ -60,6 +64,12 @@ tap_reaches() {
 	ip link show "$1" >/dev/null || return 1
 	ip address replace 10.0.0.1/24 dev "$1"; ip link set "$1" up
 	vdens --addr 10.0.0.9/24 "$2" ping -q -c 1 -W 1 10.0.0.1
+}
+tap_pair() {
+	test -f /mnt/pair || { ip link show "$2" >/dev/null && ip netns add far && ip link set "$2" netns far && touch /mnt/pair; } || return 1
+	ip address replace 10.0.0.1/24 dev "$1"; ip link set "$1" up
+	ip -n far address replace 10.0.0.2/24 dev "$2"; ip -n far link set "$2" up
+	ping -q -c 1 -W 1 10.0.0.2
 }
 end_daemon() { pkill -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 0.05; done; }         # there are only our own processes here
 hosts_reach() {
@@ -104,8 +114,10 @@ FAKES = {
     "with_descriptor_5": """exec /usr/bin/python3 /mnt/with_descriptor_5.py "$1" """,
     "rlwrap": """exec "$@" """,
     "wireshark": "exec tcpdump -lnr -",
-    "qemu-system-x86_64": "exec /usr/bin/qemu-system-x86_64 -display none -accel tcg -S \"$@\"",
-    "qemu-system-aarch64": "test \"$1\" != -M || shift 2; exec /usr/bin/qemu-system-x86_64 -display none -accel tcg -S \"$@\"",
+    "kvm": """exec qemu-system-x86_64 "$@" """,
+    "cc": """exec /usr/bin/cc $SANITIZE "$@" """,
+    "qemu-system-x86_64": "exec $PRELOAD /usr/bin/qemu-system-x86_64 -display none -accel tcg -S \"$@\"",
+    "qemu-system-aarch64": "test \"$1\" != -M || shift 2; exec $PRELOAD /usr/bin/qemu-system-x86_64 -display none -accel tcg -S \"$@\"",
 }
 
 DESCRIPTOR_5 = """
@@ -150,8 +162,12 @@ def run(lab, script, what, *, machine=None, fakes=True, **more):
     machine = machine or make(lab)
     write(f"{machine}/script", f"{PRELUDE}\n{script}\necho done\n")
     prefix = os.path.dirname(vde.BIN)
+    with open(vde.ours("vde_plug"), "rb") as program:
+        sanitized = b"__asan_init" in program.read()
+    foreign = vde.env_foreign("ours")
+    preload = f"env LD_PRELOAD={foreign['LD_PRELOAD']} ASAN_OPTIONS=detect_leaks=0" if "LD_PRELOAD" in foreign else ""
     environment = vde.env_ours(
-        HOME="/mnt/home", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(400 * vde.PATIENCE)),
+        PRELOAD=preload, SANITIZE="-fsanitize=address,undefined" if sanitized else "", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(400 * vde.PATIENCE)),
         CPATH=f"{prefix}/include", LIBRARY_PATH=vde.LIB,
         PATH=f"{'/mnt/bin:' if fakes else ''}{vde.BIN}:{prefix}/sbin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **more)
     words = [vde.need_program("unshare"), "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the examples of the manual pages as they stand there, and checks that they do what the page says.
+"""Runs the examples of the manual pages, and the tour of the README, as they stand there, and checks that they do what the text says.
 
 An example is a block (.EX or .nf) in a section EXAMPLE or EXAMPLES, or a block elsewhere that has a row in EXAMPLES below. A row is found by
 the page and the first words of the block; it says what the reader is supposed to have already, and for each command of the block
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import machine
 import pytest
+import vde
 from test_man_pages import MAN, PAGES, options_of_help, plain, source
 
 
@@ -68,9 +69,20 @@ def switches(*names):
 CABLE = "carries /tmp/sw1 /tmp/sw2"
 FAR = switches("far") + "\nmkdir -p ~/.vdeplug && ln -s /tmp/far ~/.vdeplug/default"
 NODE = "vdens --addr 10.0.0.9/24 {} ping -q -c 1 -W 1 10.0.0.1"
+ROUTER = "vdens --addr 10.0.2.77/24 /tmp/sw ping -q -c 1 -W 1 10.0.2.2"
 DISK = "truncate -s 1M {}"
 
 EXAMPLES = {
+    "README": [
+        Row("vde_switch -d -s /tmp/lab", (ends("vdecmd -s /tmp/lab.mgmt showinfo"),)),
+        Row("qemu-system-x86_64 ...", (stays("plugged 1 /tmp/lab", ("... ", "")), ends("true", ("linux.uml", ": linux.uml"))), switches("lab")),
+        Row("slirpvde -d", (ends(), ends("grep -q 'inet 10[.]0[.]2[.]' /mnt/out")), switches("lab")),
+        Row("vde_plug /tmp/lab /tmp/other", (alone("carries /tmp/lab /tmp/other"), alone("carries /tmp/lab /tmp/other"),
+                                             alone("carries /tmp/lab /tmp/theirs")), switches("lab", "other", "theirs")),
+        Row("vde_plug2tap -d", (ends("tap_reaches tap0 /tmp/lab"),), switches("lab")),
+        Row("vdecmd -s /tmp/lab.mgmt port/print", (ends(), ends(), ends()), switches("lab"),
+            then=(("vdecmd -s /tmp/lab.mgmt port/allprint", ends("grep -q 'Port 0003 untagged_vlan=0010' /mnt/out")),)),
+    ],
     "dpipe.1": [
         Row("dpipe vde_plug /tmp/sw1 = vde_plug", (alone(CABLE), alone(CABLE), alone(CABLE)), switches("sw1", "sw2") + "\nln -s /tmp/sw2 ~/none"),
         Row("dpipe vde_plug /tmp/sw1 =} tee", (alone("carries_one_way /tmp/sw1 /tmp/sw2 && grep -q example frames"),), switches("sw1", "sw2")),
@@ -82,10 +94,39 @@ EXAMPLES = {
             ("cc -o example example.c -lvdeplug", ends()),
             ("stdbuf -oL ./example", stays("says /tmp/sw && grep -q '^a frame of' /mnt/out")))),
     ],
+    "libvdeplug_agno.1": [
+        Row("(umask 077; openssl", (ends(), ends("grep -q vde0 /mnt/out"))),
+        Row("vde_plug vde:///tmp/sw 'agno:///etc/lab.key", (stays("true", ("vde_plug", "at a vde_plug"), ("/etc/", "/mnt/")),),
+            "hosts\nopenssl rand -hex 16 >/mnt/lab.key\nat a vde_switch -d -s /tmp/sw\nat b vde_switch -d -s /tmp/sw",
+            then=(("at b vde_plug vde:///tmp/sw 'agno:///mnt/lab.key[ethtype=ipv4]{udp://5000->a:5000}'", stays("hosts_reach")),)),
+    ],
+    "libvdeplug_bonding.1": [
+        Row("vde_plug tap://tap0 'bonding:", (ends("test -S /tmp/trunk/ctl"), ends(), ends()), switches("sw"), then=(
+            ("vde_plug 'bonding:///tmp/far[flow]' /tmp/sw &", ends("test -S /tmp/far/ctl")),
+            ("vde_plug 'udp://8001->127.0.0.1:7001' /tmp/far &", ends()),
+            ("vde_plug 'udp://8002->127.0.0.1:7002' /tmp/far &", ends("tap_reaches tap0 /tmp/sw")))),
+    ],
     "libvdeplug_cmd.1": [Row("vde_plug tap://tap0", (stays("tap_reaches tap0 /tmp/sw"),), switches("sw"))],
+    "libvdeplug_hub.1": [Row("vde_plug tap://tap0 hub:", (ends(), ends("tap_pair tap0 tap1")))],
+    "libvdeplug_multi.1": [Row("vde_plug tap://server0", (ends("test -S /tmp/clients/ctl"), ends(), ends("tap_pair server0 client1")))],
     "libvdeplug_null.1": [Row("vde_plug null://", (stays("ip link show tap0"),))],
+    "libvdeplug_pcap.1": [
+        Row("kvm -netdev", (stays("pgrep -f pcap://eth1 && sleep 1"),), "wire eth1 far1"),
+        Row('vde_plug "pcap://eth1/filter', (stays("tap_reaches far1 /tmp/sw"),), switches("sw") + "\nwire eth1 far1"),
+    ],
     "libvdeplug_ptp.1": [Row("vde_plug ptp:", (ends(), stays("tap_reaches tap0 /tmp/sw")), switches("sw"))],
     "libvdeplug_seqpacket.1": [Row("cat >port.py", (ends(), ends("grep -q '^60$' /mnt/out")), switches("sw") + "\nstay talks /tmp/sw")],
+    "libvdeplug_slirp.1": [
+        Row("vde_plug slirp://", (stays(ROUTER),), switches("sw")),
+        Row("vde_plug vde:///tmp/sw = ssh", (stays(ROUTER),), switches("sw")),
+        Row("vdens --addr 10.0.2.15/24 slirp:// ping", (ends(), stays("busybox wget -qO - http://127.0.0.1:8080/page | grep hello")), "echo hello >page"),
+        Row("""vde_plug "slirp:///v4/host""", (stays("vdens --addr 10.1.1.9/24 /tmp/sw sh -c 'echo hello | busybox nc -w 3 10.1.1.1 7 | grep hello'"),),
+            switches("sw")),
+    ],
+    "libvdeplug_switch.1": [
+        Row("vde_plug null:// switch:", (ends("test -S /tmp/lab/ctl"), ends(), ends("tap_pair tap0 tap1"))),
+        Row("vde_plug tap://tap0 'switch:", (ends("test -S /tmp/office.mgmt"), ends("grep -q '^Port' /mnt/out"))),
+    ],
     "libvdeplug_tap.1": [
         Row("vde_plug tap://tap0", (stays("ip link show tap0"), ends(), ends(NODE.format("/tmp/sw"))), switches("sw")),
         NotRun("ip link add link eth0 name m0 type macvtap", "the device /dev/tapN of a macvtap is made by udev"),
@@ -98,6 +139,15 @@ EXAMPLES = {
             switches("sw", "sw2")),
         Row("vde_plug '/tmp/sw[port=4", (stays("carries /tmp/sw /tmp/sw2 && vdecmd -s /tmp/sw.mgmt port/print 4 | grep -q vde_plug"),),
             switches("sw", "sw2")),
+    ],
+    "libvdeplug_vdesl.1": [
+        NotRun("a# vde_plug tap://tap0 vdesl:", "there are no serial adapters"),
+        Row("socat PTY,link=/tmp/a", (ends("test -e /tmp/b"), stays("carries /tmp/sw vdesl:///tmp/b")), switches("sw")),
+    ],
+    "libvdeplug_vlan.1": [
+        Row("kvm -netdev", (stays("plugged 1 /tmp/sw && sleep 1"),), switches("sw")),
+        Row("vde_plug tap://tap0 'vlan:", (stays("ip link show tap0 && plugged 1 /tmp/sw"),), switches("sw")),
+        Row("vdens 'vlan:", (ends("grep -q vde0 /mnt/out"),)),
     ],
     "libvdeplug_vxlan.1": [
         Row("a$ vde_plug vxlan:///peers=", (stays(), ends("host_reaches_device b vx0")), "hosts\nat a vde_switch -d -s /tmp/sw"),
@@ -249,13 +299,20 @@ def blocks(page):
     return [block for block in found if block.section != "SYNOPSIS"]
 
 
-BLOCKS = [block for page in PAGES for block in blocks(page) if block.is_example]
+def tour():
+    """The blocks of the README's tour: what is indented by four."""
+    with open(f"{vde.SOURCE}/README", encoding="utf-8") as text:
+        section = re.search(r"^A short tour\n-+\n(.*?)^\S[^\n]*\n-+\n", text.read(), re.M | re.S)[1]
+    return [Block("README", "EXAMPLES", textwrap.dedent(block).strip("\n")) for block in re.findall(r"^(?:    .*\n)+", section, re.M)]
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page) if block.is_example] + tour()
 
 
 def test_every_example_has_a_row():
     assert not [(block.page, block.text) for block in BLOCKS if block.row is None], "add a row to EXAMPLES in this file"
     used = {(block.page, block.row.begins) for block in BLOCKS if block.row}
-    rows = {(page, row.begins) for page, rows in EXAMPLES.items() for row in rows if page in PAGES}
+    rows = {(page, row.begins) for page, rows in EXAMPLES.items() for row in rows if page in [*PAGES, "README"]}
     assert rows == used, "rows whose example is not there any more"
 
 
