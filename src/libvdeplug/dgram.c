@@ -2,7 +2,9 @@
 /* What both kinds of batches need. */
 #include "dgram.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 
 socklen_t dgram_address_size(const union dgram_address *address)
@@ -32,4 +34,27 @@ void dgram_set_rcvbuf(int fd, uint64_t bytes)
 	int size = bytes < INT_MAX ? (int)bytes : INT_MAX;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+ssize_t dgram_recv_one(VDECONN *conn, int (*recv_batch)(VDECONN *, struct vde_frame *, unsigned, int), int poll_fd, void *data, size_t size, int flags)
+{
+	struct vde_frame frame = {.data = data, .size = size};
+	int n = recv_batch(conn, &frame, 1, 0);
+
+	if (n < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0) {
+		poll(&(struct pollfd){.fd = poll_fd, .events = POLLIN}, 1, -1);
+		n = recv_batch(conn, &frame, 1, 0);
+		if (n < 0 && errno == EAGAIN)
+			return 1;
+	}
+	if (n < 0)
+		return errno == ENOMSG ? 1 : -1;
+	return frame.length > 0 ? (ssize_t)frame.length : 1;
+}
+
+int dgram_batch_result(int result)
+{
+	if (result < 0 && errno == ENOMSG)
+		errno = EAGAIN;
+	return result;
 }

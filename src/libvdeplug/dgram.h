@@ -57,7 +57,8 @@ void dgram_init(struct dgram *dgram, int fd);
 void dgram_destroy(struct dgram *dgram);
 
 /*
- * Never blocks. Fills the first n frames, n >= 1, a length of 0 meaning one that is too long; -1 with errno, EAGAIN when there is nothing for us.
+ * Never blocks. Fills the first n frames, n >= 1, a length of 0 meaning one that is too long; -1 with errno: EAGAIN when nothing is there, ENOMSG
+ * when something came and none of it is for us.
  *
  * From the first time on that `count` is DGRAM_BATCH or more and frames[0] has room for 65535 bytes, the system is asked for trains; buffers must
  * be of that size in later calls with such a count. After a call that filled all of such a batch there may be frames that the descriptor does
@@ -78,6 +79,16 @@ void dgram_normalize(union dgram_address *address);
 bool dgram_never_fragment(int fd, int family);
 /* Datagrams of IPv6 without a checksum are received, too (those of IPv4 are anyway). Returns false where the system cannot. */
 bool dgram_accept_unsummed(int fd, int family);
+/*
+ * What libvdeplug's vde_recv is to modules whose descriptor to poll is poll_fd: one frame, or 1 when something came that is none. recv_batch is the
+ * module's, and returns as dgram_recv.
+ */
+ssize_t dgram_recv_one(VDECONN *conn, int (*recv_batch)(VDECONN *, struct vde_frame *, unsigned, int), int poll_fd, void *data, size_t size, int flags);
+/* The result of dgram_recv as libvdeplug's vde_recv_batch has it. */
+int dgram_batch_result(int result);
+
+/* Datagrams of this sender do not even wake us; where the system cannot, they come. */
+void dgram_ignore_sender(int fd, const union dgram_address *sender);
 /* Asks for a buffer of `bytes` for what comes. */
 void dgram_set_rcvbuf(int fd, uint64_t bytes);
 

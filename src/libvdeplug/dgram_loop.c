@@ -29,6 +29,11 @@ bool dgram_accept_unsummed(int fd, int family)
 	return family != AF_INET6;
 }
 
+void dgram_ignore_sender(int fd, const union dgram_address *sender)
+{
+	(void)fd, (void)sender;
+}
+
 /* Is there a frame for us in a datagram of `whole` bytes? Stores its length. */
 static bool take(struct dgram *dgram, const uint8_t *header, struct vde_frame *frame, size_t whole, union dgram_address *from)
 {
@@ -56,13 +61,13 @@ int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, in
 		struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = iov, .msg_iovlen = 2};
 		ssize_t n = recvmsg(dgram->fd, &message, flags | MSG_DONTWAIT);
 
-		if (n < 0 && filled == 0)
+		if (n < 0 && tried == 0)
 			return -1;
 		if (n < 0)
 			break;
 		filled += take(dgram, header, &frames[filled], (size_t)n + ((message.msg_flags & MSG_TRUNC) != 0), &from);
 	}
-	errno = EAGAIN;
+	errno = ENOMSG;
 	return filled > 0 ? (int)filled : -1;
 }
 

@@ -15,7 +15,9 @@
  */
 #include "dgram.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +61,33 @@ bool dgram_accept_unsummed(int fd, int family)
 	int on = 1;
 
 	return family != AF_INET6 || setsockopt(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, &on, sizeof(on)) == 0;
+}
+
+enum { IP4_SOURCE = 12, IP6_SOURCE = 8, FILTER_MAX = 12, EVERYTHING = 0xffff };
+
+/* A socket filter: at its offset 0 is the UDP header, whose first field is the sender's port. */
+void dgram_ignore_sender(int fd, const union dgram_address *sender)
+{
+	bool is_ip6 = sender->any.sa_family == AF_INET6;
+	unsigned words = is_ip6 ? 4 : 1, n = 0;
+	struct sock_filter code[FILTER_MAX];
+	struct sock_fprog program = {.filter = code};
+	uint32_t address[4];
+
+	memcpy(address, is_ip6 ? (const void *)&sender->ip6.sin6_addr : &sender->ip4.sin_addr, words * sizeof(address[0]));
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0);
+	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohs(is_ip6 ? sender->ip6.sin6_port : sender->ip4.sin_port), 0,
+						 (uint8_t)(2 * words + 1));
+	for (unsigned i = 0; i < words; i++) {
+		uint32_t at = (uint32_t)(SKF_NET_OFF + (is_ip6 ? IP6_SOURCE : IP4_SOURCE)) + 4 * i;
+
+		code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at);
+		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(address[i]), 0, (uint8_t)(2 * (words - i) - 1));
+	}
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, EVERYTHING);
+	program.len = (unsigned short)n;
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 /* ---- sending ---- */
@@ -326,7 +355,7 @@ static int place_pieces(struct in *in)
 		if (in->piece[i].buffer == i)
 			move_piece(in, i);
 	}
-	errno = EAGAIN;
+	errno = ENOMSG;
 	return in->pieces > 0 ? (int)in->pieces : -1;
 }
 

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,35 +138,29 @@ static VDECONN *udp_open(char *arguments, char *description, int interface_versi
 	return (VDECONN *)(void *)udp;
 }
 
-/* That the peer was not there is told once per datagram that did not reach it. */
-static int udp_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+/* As dgram_recv. That the peer was not there is told once per datagram that did not reach it. */
+static int recv_some(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
 {
-	int n;
+	int n = dgram_recv(dgram_of(conn), frames, count, flags);
+	bool refused = false;
 
-	do
+	while (n < 0 && errno == ECONNREFUSED) {
+		refused = true;
 		n = dgram_recv(dgram_of(conn), frames, count, flags);
-	while (n < 0 && errno == ECONNREFUSED);
+	}
+	if (n < 0 && errno == EAGAIN && refused)
+		errno = ENOMSG;
 	return n;
 }
 
-/* 1: something happened, but no frame came. */
+static int udp_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+{
+	return dgram_batch_result(recv_some(conn, frames, count, flags));
+}
+
 static ssize_t udp_recv(VDECONN *conn, void *data, size_t size, int flags)
 {
-	struct vde_frame frame = {.data = data, .size = size};
-	ssize_t n;
-
-	if (!dgram_of(conn)->trains_tried) {
-		n = socket_io_recv(conn, data, size, flags);
-		return n == 0 || (n < 0 && errno == ECONNREFUSED) ? 1 : n;
-	}
-	n = udp_recv_batch(conn, &frame, 1, 0);
-	if (n < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) == 0) {
-		poll(&(struct pollfd){.fd = socket_io_datafd(conn), .events = POLLIN}, 1, -1);
-		n = udp_recv_batch(conn, &frame, 1, 0);
-	}
-	if (n < 0)
-		return errno == EAGAIN && (flags & MSG_DONTWAIT) == 0 ? 1 : -1;
-	return frame.length > 0 ? (ssize_t)frame.length : 1;
+	return dgram_recv_one(conn, recv_some, socket_io_datafd(conn), data, size, flags);
 }
 
 static int udp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)

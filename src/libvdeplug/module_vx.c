@@ -22,7 +22,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -105,35 +104,33 @@ static bool vx_accept(void *owner, const uint8_t *header, const uint8_t *frame, 
 	return true;
 }
 
-static int vx_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+/* As dgram_recv, of both sockets. */
+static int recv_both(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
 {
 	struct vx_conn *vx = vx_of(conn);
-	int n, more;
+	int n, more, error;
 
 	vx->now_s = now_s();
 	n = dgram_recv(&vx->unicast, frames, count, flags);
-	if (vx->multicast.fd < 0 || n == (int)count || (n < 0 && errno != EAGAIN))
+	error = n < 0 ? errno : 0;
+	if (vx->multicast.fd < 0 || n == (int)count || (n < 0 && error != EAGAIN && error != ENOMSG))
 		return n;
 	if (n < 0)
 		n = 0;
 	more = dgram_recv(&vx->multicast, frames + n, count - (unsigned)n, flags);
+	if (more < 0 && errno == EAGAIN && error == ENOMSG)
+		errno = ENOMSG;
 	return more > 0 ? n + more : n > 0 ? n : more;
 }
 
-/* 1: something came that is nothing to the caller. */
+static int vx_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+{
+	return dgram_batch_result(recv_both(conn, frames, count, flags));
+}
+
 static ssize_t vx_recv(VDECONN *conn, void *data, size_t size, int flags)
 {
-	struct vde_frame frame = {.data = data, .size = size};
-	bool may_block = (flags & MSG_DONTWAIT) == 0;
-	int n = vx_recv_batch(conn, &frame, 1, 0);
-
-	if (n < 0 && errno == EAGAIN && may_block) {
-		poll(&(struct pollfd){.fd = vx_of(conn)->socket.data_fd, .events = POLLIN}, 1, -1);
-		n = vx_recv_batch(conn, &frame, 1, 0);
-	}
-	if (n < 0)
-		return errno == EAGAIN && may_block ? 1 : -1;
-	return frame.length > 0 ? (ssize_t)frame.length : 1;
+	return dgram_recv_one(conn, recv_both, vx_of(conn)->socket.data_fd, data, size, flags);
 }
 
 /* ---- sending ---- */
@@ -285,6 +282,33 @@ static int open_sender(struct vx_conn *vx)
 	return vx_prepare_sender(vx->unicast.fd, options, true);
 }
 
+/*
+ * As whom we send to the group now. That address may change, so what comes back is looked at all the same; but as long as it
+ * does not, nothing of our own does come back.
+ */
+static void ignore_own(struct vx_conn *vx)
+{
+	const struct vx_options *options = &vx->options;
+	union dgram_address self = options->bind;
+	socklen_t size = sizeof(self);
+	int probe;
+
+	if (self.any.sa_family == AF_UNSPEC)
+		self.any.sa_family = options->group.any.sa_family;
+	probe = vx_socket(&self, 0, false);
+	if (probe < 0)
+		return;
+	if (vx_prepare_sender(probe, options, true) == 0 && connect(probe, &options->group.any, dgram_address_size(&options->group)) == 0 &&
+	    getsockname(probe, &self.any, &size) == 0) {
+		if (self.any.sa_family == AF_INET6)
+			self.ip6.sin6_port = vx->own_port;
+		else
+			self.ip4.sin_port = vx->own_port;
+		dgram_ignore_sender(vx->multicast.fd, &self);
+	}
+	close(probe);
+}
+
 static int open_vxvde(struct vx_conn *vx)
 {
 	int error = open_sender(vx);
@@ -294,6 +318,7 @@ static int open_vxvde(struct vx_conn *vx)
 		error = vx->multicast.fd < 0 ? errno : vx_join(vx->multicast.fd, &vx->options);
 	}
 	if (error == 0) {
+		ignore_own(vx);
 		vx->socket.data_fd = watch_open((int[]){vx->unicast.fd, vx->multicast.fd}, 2);
 		error = vx->socket.data_fd < 0 ? errno : 0;
 	}

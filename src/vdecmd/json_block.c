@@ -52,7 +52,7 @@ static const struct row port_rows[] = {
 
 static const struct row stats_rows[] = {
 	{ "Port {port:n} in={in:n} out={out:n} dropped: runt={runt:n} oversize={oversize:n} vlan={vlan:n} blocked={blocked:n} "
-	  "queue={queue:n} error={error:n} filter={filter:n} mirror={mirror:n}", ROW_OPENS, NULL },
+	  "queue={queue:n} error={error:n} filter={filter:n} mirror={mirror:n} offload={offload:n}", ROW_OPENS, NULL },
 	{ 0 },
 };
 

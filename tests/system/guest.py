@@ -168,11 +168,11 @@ def qemu(lab, netdev, mac, *, library="ours", memory=96):
                            env=vde.env_foreign(library)))
 
 
-def uml(lab, transport, *, memory=128):
-    """Starts user-mode Linux; transport is what follows eth0=. Call wait_ready() on the result."""
+def uml(lab, transport, *, memory=128, space=None, env=None):
+    """Starts user-mode Linux, in a namespace or here; transport is what follows eth0=. Call wait_ready() on the result."""
     if platform.machine() != "x86_64":
         pytest.skip("user-mode Linux needs x86_64")
     program = vde.need_program("linux.uml")
-    return Guest(lab.start(program, f"mem={memory}M", f"initrd={initramfs()}", "rdinit=/init", "uml", f"eth0={transport}",
-                           "con=null", "con0=fd:0,fd:1", "ssl=null", "quiet", "loglevel=1", f"uml_dir={lab.dir}",
-                           f"umid={lab.name('u')}", env=vde.env_foreign(TMPDIR=lab.dir)))
+    words = [program, f"mem={memory}M", f"initrd={initramfs()}", "rdinit=/init", "uml", f"eth0={transport}", "con=null", "con0=fd:0,fd:1",
+             "ssl=null", "quiet", "loglevel=1", f"uml_dir={lab.dir}", f"umid={lab.name('u')}"]
+    return Guest(lab.start(*(space.command(*words) if space else words), env=dict(env or vde.env_foreign(), TMPDIR=lab.dir)))

@@ -3,6 +3,7 @@
 import os
 import socket
 
+import overlay
 import plugs
 import pytest
 import vde
@@ -223,27 +224,6 @@ def test_cmd_wrong(lab, command):
 GROUP = "239.1.2.3"
 
 
-def hosts(lab):
-    """Two hosts on one cable, with routes for groups."""
-    spaces = [lab.namespace(), lab.namespace()]
-    spaces[0].ip("link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", spaces[1].name)
-    for number, space in enumerate(spaces):
-        space.ip("address", "add", f"fd99::{number + 1}/64", "dev", "wire", "nodad")
-        space.ip("address", "add", f"10.99.0.{number + 1}/24", "dev", "wire")
-        space.ip("link", "set", "wire", "up")
-        space.ip("route", "add", "224.0.0.0/4", "dev", "wire")
-    return spaces
-
-
-def tapped(space, locator, number, program="vde_plug", env=None):
-    """A tap in this host on the network of the locator."""
-    name = f"tap{number}"
-    program = space.start(program, f"tap://{name}", locator, env=env)
-    vde.wait_until(lambda: space.has(name), f"the interface of {locator}")
-    space.up(name, f"10.1.1.{number}/24", mtu=1400)
-    return program
-
-
 @pytest.mark.parametrize("locator,remote", [
     (f"vxlan://{GROUP}/vni=77", ["group", GROUP, "dev", "wire", "ttl", "1"]),
     ("vxlan:///peers=10.99.0.2/vni=77", ["remote", "10.99.0.1"]),
@@ -252,10 +232,10 @@ def tapped(space, locator, number, program="vde_plug", env=None):
 ], ids=["group", "peers", "group6", "peers6"])
 def test_vxlan_with_the_kernel(lab, locator, remote):
     """The other end is the kernel's device: both ways, and what is known goes to one host only."""
-    ours, kernel = hosts(lab)
+    ours, kernel = overlay.hosts(lab)
     kernel.ip("link", "add", "vx0", "type", "vxlan", "id", "77", "dstport", "4789", *remote)
     kernel.up("vx0", "10.1.1.2/24", mtu=1400)
-    tapped(ours, locator, 1)
+    overlay.tapped(ours, locator, 1)
     ours.ping("10.1.1.2", count=3)
     kernel.ping("10.1.1.1", count=3)
     # without flooding: the neighbours are known, so pings go on when broadcasts would not arrive any more
@@ -267,12 +247,12 @@ def test_vxlan_with_the_kernel(lab, locator, remote):
 
 def test_vxlan_of_two(lab):
     """Ours at both ends, each with the other as its only peer; another number is another network."""
-    spaces = hosts(lab)
-    tapped(spaces[0], "vxlan:///peers=10.99.0.2/vni=5", 1)
-    tapped(spaces[1], "vxlan:///peers=10.99.0.1/vni=5", 2)
+    spaces = overlay.hosts(lab)
+    overlay.tapped(spaces[0], "vxlan:///peers=10.99.0.2/vni=5", 1)
+    overlay.tapped(spaces[1], "vxlan:///peers=10.99.0.1/vni=5", 2)
     spaces[0].ping("10.1.1.2", count=2)
-    tapped(spaces[0], "vxlan:///peers=10.99.0.2/vni=5/port=4790", 3)
-    tapped(spaces[1], "vxlan:///peers=10.99.0.1/vni=6/port=4790", 4)
+    overlay.tapped(spaces[0], "vxlan:///peers=10.99.0.2/vni=5/port=4790", 3)
+    overlay.tapped(spaces[1], "vxlan:///peers=10.99.0.1/vni=6/port=4790", 4)
     assert spaces[0].run("ping", "-c", "2", "-W", "1", "-i", "0.2", "-I", "tap3", "10.1.1.4", check=False).returncode != 0
 
 
@@ -280,17 +260,17 @@ def test_vxlan_of_two(lab):
 @pytest.mark.parametrize("theirs", ["ours", "debian"])
 def test_vxvde(lab, locator, theirs):
     """Between hosts, and two on one host, ours and Debian's."""
-    spaces = hosts(lab)
+    spaces = overlay.hosts(lab)
     program, env = ("vde_plug", None) if theirs == "ours" else (vde.foreign("vde_plug"), vde.env_foreign())
-    tapped(spaces[0], locator, 1)
-    tapped(spaces[1], locator, 2, program, env)
+    overlay.tapped(spaces[0], locator, 1)
+    overlay.tapped(spaces[1], locator, 2, program, env)
     spaces[0].ping("10.1.1.2", count=3)
     spaces[1].ping("10.1.1.1", count=3)
 
 
 def test_vxvde_on_one_host(lab):
     """Several plugs share the port, and no frame comes back to its sender."""
-    space = hosts(lab)[0]
+    space = overlay.hosts(lab)[0]
     ends = [plugs.StreamPlug(lab, *space.command(vde.ours("vde_plug"), f"vxvde://{GROUP}")) for _ in range(3)]
     reach(ends[0], ends[1])
     frame = vde.frame(vde.BROADCAST, vde.mac(40), b"to all others")

@@ -228,7 +228,7 @@ class Program:
             return int(re.search(r"VmRSS:\s+(\d+)", lines.read())[1])
 
 
-def _children():
+def children():
     """Process ids of all children of this process, zombies included; daemons are among them, since we are the subreaper."""
     found = set()
     for task in os.listdir("/proc/self/task"):
@@ -275,7 +275,7 @@ class Lab:
         os.mkdir(self.open_dir)
         os.chmod(self.open_dir, 0o1777)
         self.programs, self.switches, self.plugs, self.namespaces, self._adopted = [], [], [], [], set()
-        self._before = _children()
+        self._before = children()
         self._taps = []
 
     # -- making things
@@ -371,7 +371,7 @@ class Lab:
     def _end_strays(self):
         """Children's children that outlived them. They get a moment to end by themselves."""
         def strays():
-            return {pid for pid in _children() - self._before if not _reap(pid)}
+            return {pid for pid in children() - self._before if not _reap(pid)}
         end = time.monotonic() + 5 * PATIENCE
         while strays() and time.monotonic() < end:
             time.sleep(0.01)
