@@ -152,6 +152,10 @@ class Guest:
         self.begin(command)
         return self.finish(**options)
 
+    def power_off(self):
+        self.program.write("poweroff -f\n")
+        self.program.wait(BOOT_DEADLINE)
+
     def ping(self, address, count=3):
         text = self.run(f"for i in 1 2 3 4 5; do ping -q -c {count} -i 0.2 -W 2 {address} && break; done")
         assert " 0% packet loss" in text, text
@@ -175,4 +179,6 @@ def uml(lab, transport, *, memory=128, space=None, env=None):
     program = vde.need_program("linux.uml")
     words = [program, f"mem={memory}M", f"initrd={initramfs()}", "rdinit=/init", "uml", f"eth0={transport}", "con=null", "con0=fd:0,fd:1",
              "ssl=null", "quiet", "loglevel=1", f"uml_dir={lab.dir}", f"umid={lab.name('u')}"]
-    return Guest(lab.start(*(space.command(*words) if space else words), env=dict(env or vde.env_foreign(), TMPDIR=lab.dir)))
+    guest = Guest(lab.start(*(space.command(*words) if space else words), env=dict(env or vde.env_foreign(), TMPDIR=lab.dir)))
+    guest.program.last_words = "poweroff -f\n"      # user-mode Linux may hang on a signal
+    return guest

@@ -47,8 +47,7 @@ def test_uml_by_locator_on_a_switch(lab, switch):
     guests[0].ping("10.0.2.2")
     guests[1].ping("10.0.2.1")
     assert any("UML vde_transport user=" in end[2] for port in switch.ports().values() for end in port["endpoints"]), switch.ports()
-    guests[0].program.write("poweroff -f\n")
-    guests[0].program.wait(guest.BOOT_DEADLINE)
+    guests[0].power_off()
     vde.wait_until(lambda: sum(len(port["endpoints"]) for port in switch.ports().values()) == 1, "the end of its plug")
 
 

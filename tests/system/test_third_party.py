@@ -10,7 +10,8 @@ import subprocess
 import plugs
 import pytest
 import vde
-from test_modules import GROUP, hosts, reach, tapped, udp_ports
+from overlay import hosts, tapped
+from test_modules import GROUP, reach, udp_ports
 
 DEBIAN_MODULES = os.path.dirname(next(iter(glob.glob("/usr/lib/*/vdeplug/libvdeplug_null.so")), "/nonexistent/x"))
 

@@ -163,7 +163,7 @@ class Program:
         number = next(_serial)
         self.lab, self.argv, self.name = lab, [str(a) for a in argv], os.path.basename(str(argv[0]))
         self.stdout_path, self.stderr_path = (os.path.join(lab.logs, f"{number}.{self.name}.{s}") for s in ("out", "err"))
-        self.expected_status = None
+        self.last_words = None          # what is to be written to its input before it is told to end by a signal
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
             self.process = subprocess.Popen(self.argv, env=env or env_ours(), stdin=stdin, stdout=out if stdout is None else stdout,
                                             stderr=err if stderr is None else stderr, cwd=cwd or lab.dir, preexec_fn=before,
@@ -343,6 +343,11 @@ class Lab:
         complaints = []
         for plug in self.plugs:
             plug.close()
+        for program in reversed(self.programs):
+            if program.last_words and program.status is None:
+                with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                    program.write(program.last_words)
+                    program.process.wait(DEADLINE / 2)
         for program in reversed(self.programs):
             if program.stdin:
                 with contextlib.suppress(OSError):
