@@ -24,6 +24,8 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_hub,
 	&module_multi,
 	&module_bonding,
+	&module_vlan,
+	&module_vdesl,
 };
 
 extern uint64_t __vde_version_tag;

@@ -36,6 +36,8 @@ extern struct builtin_module module_switch;
 extern struct builtin_module module_hub;
 extern struct builtin_module module_multi;
 extern struct builtin_module module_bonding;
+extern struct builtin_module module_vlan;
+extern struct builtin_module module_vdesl;
 
 /* The beginning of a built-in module's connection that has one socket for frames. Same first members as struct vdeconn. */
 struct socket_conn {
