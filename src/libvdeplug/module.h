@@ -12,7 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the core hands to modules. None of these symbols is exported. */
+/*
+ * module.flags of our own modules: there is more behind it. Other libraries do not look at the flags, so that our shared objects work there too, and those of
+ * others have 0.
+ */
+#define MODULE_OURS 0x76646501
+
+/* What the core hands to modules. None of these symbols is exported. The vdeplug_ops of our shared objects is one, too. */
 struct builtin_module {
 	struct vdeplug_module module;   /* first: struct vdeconn points to it */
 	const char *name;
@@ -48,7 +54,7 @@ struct socket_conn {
 	bool aggregates;                /* both sides take several frames in one datagram */
 };
 
-/* The built-in module of this connection; NULL: it is a shared object's. */
+/* The module of this connection when it is one of ours; NULL: others'. */
 const struct builtin_module *module_builtin(const VDECONN *conn);
 
 /* The directory that this library, or the program that has it within, was loaded from. False: unknown. */
