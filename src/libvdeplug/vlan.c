@@ -148,6 +148,8 @@ static bool plan(const struct vlan_map *map, const uint16_t table[VLAN_COUNT], c
 	if (vid == VLAN_DROPPED)
 		return false;
 	change->has_tag = vid != VLAN_UNTAGGED;
+	if (change->had_tag && !change->has_tag && read_be16(frame + TAG_OFFSET + ETHERNET_TAG_SIZE) == map->tpid)
+		return false;
 	change->control = (uint16_t)((change->control & ~VLAN_VID_MASK) | vid);
 	return true;
 }
