@@ -127,29 +127,29 @@ int vlan_parse(struct vlan_map *map, char *text)
 
 /* ---- frames ---- */
 
-static bool is_tagged(const struct vlan_map *map, const uint8_t *frame, size_t length)
-{
-	return length >= ETHERNET_HEADER_SIZE + ETHERNET_TAG_SIZE && read_be16(frame + TAG_OFFSET) == map->tpid;
-}
-
-/* How a frame leaves: its new control information, and whether it has a tag now and before. False: it is dropped. */
+/* How a frame leaves: its new control information, and whether it has a tag now and before. */
 struct change {
 	bool had_tag, has_tag;
 	uint16_t control;
 };
 
+/* False: the frame is dropped. */
 static bool plan(const struct vlan_map *map, const uint16_t table[VLAN_COUNT], const uint8_t *frame, size_t length, struct change *change)
 {
-	uint16_t vid;
+	uint16_t before, vid;
 
-	change->had_tag = is_tagged(map, frame, length);
+	change->had_tag = read_be16(frame + TAG_OFFSET) == map->tpid;
+	if (change->had_tag && length < ETHERNET_HEADER_SIZE + ETHERNET_TAG_SIZE)
+		return false;
 	change->control = change->had_tag ? read_be16(frame + TAG_OFFSET + 2) : 0;
-	vid = table[change->control & VLAN_VID_MASK];
+	before = change->control & VLAN_VID_MASK;
+	vid = table[before];
 	if (vid == VLAN_DROPPED)
 		return false;
-	change->has_tag = vid != VLAN_UNTAGGED;
-	if (change->had_tag && !change->has_tag && read_be16(frame + TAG_OFFSET + ETHERNET_TAG_SIZE) == map->tpid)
+	if (change->had_tag && (before == VLAN_UNTAGGED || vid == VLAN_UNTAGGED) &&
+	    read_be16(frame + TAG_OFFSET + ETHERNET_TAG_SIZE) == map->tpid)
 		return false;
+	change->has_tag = vid != VLAN_UNTAGGED;
 	change->control = (uint16_t)((change->control & ~VLAN_VID_MASK) | vid);
 	return true;
 }

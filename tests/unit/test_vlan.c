@@ -134,6 +134,8 @@ static void test_double_tag(void **state)
 	assert_int_equal(vlan_outward(&map, frame, 60, out), 0);
 	write_be16(frame + 14, 3);
 	assert_int_equal(vlan_inward(&map, frame, 60, ROOM), 0);
+	write_be16(frame + 14, 0);
+	assert_int_equal(vlan_outward(&map, frame, 60, out), 0);
 	write_be16(frame + 14, 5);
 	assert_int_equal(vlan_outward(&map, frame, 60, out), 60);
 	assert_int_equal(vlan_inward(&map, frame, 60, ROOM), 60);
@@ -150,6 +152,8 @@ static void test_short(void **state)
 	assert_int_equal(vlan_parse(&map, text), 0);
 	for (size_t length = 0; length < 18; length++) {
 		build(frame, 0x8100, 9);
+		assert_int_equal(vlan_inward(&map, frame, length, ROOM), 0);
+		build(frame, 0x8100, NO);
 		assert_int_equal(vlan_inward(&map, frame, length, ROOM), length < 14 ? 0 : length + 4);
 	}
 	build(frame, 0x8100, NO);
