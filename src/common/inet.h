@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The IP packet in a frame: where its headers are, and Internet checksums (RFC 1071). Everything is given as offsets, so that the same holds for a
  * frame in several pieces of which only the headers are at hand.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation. The checksum of TCP (RFC 9293) and UDP (RFC 768) covers a pseudo header of addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1). A
  * sender that leaves it to the interface stores the folded sum of the pseudo header alone, not complemented. That very value at that place, in

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Frames as a machine's own interfaces show them, made into frames as a network carries them. A sender leaves the last of the work to its interface: the
  * checksum of TCP and UDP (only the pseudo header is summed), and the cutting of a long TCP segment; a receiver joins segments again before anyone sees them.

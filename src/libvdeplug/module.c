@@ -24,13 +24,17 @@ static struct builtin_module *const builtin_modules[] = {
 	&module_hub,
 	&module_multi,
 	&module_bonding,
+	&module_vlan,
+	&module_vdesl,
 };
 
 extern uint64_t __vde_version_tag;
 
 const struct builtin_module *module_builtin(const VDECONN *conn)
 {
-	return conn->handle == NULL ? (const struct builtin_module *)(const void *)conn->module : NULL;
+	bool ours = conn->handle == NULL || conn->module->flags == MODULE_OURS;
+
+	return ours ? (const struct builtin_module *)(const void *)conn->module : NULL;
 }
 
 /* Runs a module's open. A NULL that comes without a reason gets one. */

@@ -12,7 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the core hands to modules. None of these symbols is exported. */
+/*
+ * module.flags of our own modules: there is more behind it. Other libraries do not look at the flags, so that our shared objects work there too, and those of
+ * others have 0.
+ */
+#define MODULE_OURS 0x76646501
+
+/* What the core hands to modules. None of these symbols is exported. The vdeplug_ops of our shared objects is one, too. */
 struct builtin_module {
 	struct vdeplug_module module;   /* first: struct vdeconn points to it */
 	const char *name;
@@ -36,6 +42,8 @@ extern struct builtin_module module_switch;
 extern struct builtin_module module_hub;
 extern struct builtin_module module_multi;
 extern struct builtin_module module_bonding;
+extern struct builtin_module module_vlan;
+extern struct builtin_module module_vdesl;
 
 /* The beginning of a built-in module's connection that has one socket for frames. Same first members as struct vdeconn. */
 struct socket_conn {
@@ -46,7 +54,7 @@ struct socket_conn {
 	bool aggregates;                /* both sides take several frames in one datagram */
 };
 
-/* The built-in module of this connection; NULL: it is a shared object's. */
+/* The module of this connection when it is one of ours; NULL: others'. */
 const struct builtin_module *module_builtin(const VDECONN *conn);
 
 /* The directory that this library, or the program that has it within, was loaded from. False: unknown. */

@@ -2,13 +2,12 @@
 /*
  * cmd://COMMAND: a command that speaks a vdestream (two bytes of length, then the frame) on its standard input and output. No shell.
  *
- * Theory of operation. One stream socket serves both directions. With the last bytes of a frame the header of the next one is read, but nothing behind that, so
- * that the descriptor is readable as long as a frame may be there, and one system call serves for one frame. An unfinished frame is
- * kept, in both directions. The command's end is the end of file.
+ * Theory of operation. One stream socket serves both directions. An unfinished frame is kept, in both (stream_in.h). The command's end is the end of file.
  */
 #include "common/frame.h"
 #include "socket_io.h"
 #include "cmd_words.h"
+#include "stream_in.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,15 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADER = 2, WORDS_MAX = 256, PATIENCE_MS = 1000, STEP_MS = 5 };
+enum { WORDS_MAX = 256, PATIENCE_MS = 1000, STEP_MS = 5 };
 
 struct cmd_conn {
 	struct socket_conn socket;      /* first */
 	pid_t child;
-	size_t have;                    /* bytes of the frame that is coming, header included */
 	size_t rest, rest_at;           /* bytes still to be sent of a frame that the system took a part of, and where */
-	uint8_t in[HEADER + FRAME_MAX_SIZE + HEADER];
-	uint8_t out[HEADER + FRAME_MAX_SIZE];
+	struct stream_in in;
+	uint8_t out[STREAM_HEADER + FRAME_MAX_SIZE];
 };
 
 static struct cmd_conn *cmd_of(VDECONN *conn)
@@ -166,8 +164,8 @@ static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int fla
 	if (send_rest(cmd, flags) != 0)
 		return -1;
 	write_be16(cmd->out, (uint16_t)length);
-	memcpy(cmd->out + HEADER, frame, length);
-	cmd->rest = HEADER + length;
+	memcpy(cmd->out + STREAM_HEADER, frame, length);
+	cmd->rest = STREAM_HEADER + length;
 	cmd->rest_at = 0;
 	if (send_rest(cmd, flags) != 0 && (errno != EAGAIN || cmd->rest_at == 0)) {
 		cmd->rest = 0;
@@ -176,38 +174,17 @@ static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int fla
 	return (ssize_t)length;
 }
 
-static size_t bytes_wanted(const struct cmd_conn *cmd)
-{
-	return cmd->have < HEADER ? HEADER : HEADER + (size_t)read_be16(cmd->in);
-}
-
-/* The frame that is complete, copied. A longer one than `size` is dropped (0). Keeps what came of the next header. */
-static size_t take_frame(struct cmd_conn *cmd, void *frame, size_t size)
-{
-	size_t whole = bytes_wanted(cmd), length = whole - HEADER;
-
-	if (length <= size)
-		memcpy(frame, cmd->in + HEADER, length);
-	cmd->have -= whole;
-	memmove(cmd->in, cmd->in + whole, cmd->have);
-	return length <= size ? length : 0;
-}
-
-static bool frame_is_complete(const struct cmd_conn *cmd)
-{
-	return cmd->have >= HEADER && cmd->have >= bytes_wanted(cmd);
-}
-
 /* Reads until a frame is complete. Returns 1, 0 at the end, or -1; only the first read may block. */
 static ssize_t read_frame(struct cmd_conn *cmd, int flags)
 {
-	while (!frame_is_complete(cmd)) {
-		size_t wanted = bytes_wanted(cmd);
-		ssize_t n = recv(cmd->socket.data_fd, cmd->in + cmd->have, wanted + (cmd->have < HEADER ? 0 : HEADER) - cmd->have, flags);
+	struct stream_in *in = &cmd->in;
+
+	while (!stream_in_complete(in)) {
+		ssize_t n = recv(cmd->socket.data_fd, in->bytes + in->have, stream_in_room(in), flags);
 
 		if (n <= 0)
 			return n < 0 && errno == ECONNRESET ? 0 : n;
-		cmd->have += (size_t)n;
+		in->have += (size_t)n;
 		flags |= MSG_DONTWAIT;
 	}
 	return 1;
@@ -217,14 +194,14 @@ static ssize_t read_frame(struct cmd_conn *cmd, int flags)
 static ssize_t cmd_recv(VDECONN *conn, void *frame, size_t size, int flags)
 {
 	struct cmd_conn *cmd = cmd_of(conn);
-	size_t before = cmd->have, length;
+	size_t before = cmd->in.have, length;
 	ssize_t n = read_frame(cmd, flags);
 
-	if (n < 0 && errno == EAGAIN && cmd->have != before)
+	if (n < 0 && errno == EAGAIN && cmd->in.have != before)
 		return 1;
 	if (n <= 0)
 		return n;
-	length = take_frame(cmd, frame, size);
+	length = stream_in_take(&cmd->in, frame, size);
 	return length > 0 ? (ssize_t)length : 1;
 }
 
@@ -239,7 +216,7 @@ static int cmd_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned coun
 
 		if (n <= 0)
 			return filled > 0 ? (int)filled : (int)n;
-		frames[filled].length = take_frame(cmd, frames[filled].data, frames[filled].size);
+		frames[filled].length = stream_in_take(&cmd->in, frames[filled].data, frames[filled].size);
 		filled += frames[filled].length > 0;
 	}
 	return (int)filled;

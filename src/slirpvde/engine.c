@@ -430,7 +430,7 @@ static Slirp *create_slirp(struct slirp_engine *engine)
 		.vdnssearch = config->dns_search,
 		.vdomainname = config->domain,
 		.if_mtu = config->mtu,
-		.if_mru = config->mtu,
+		.if_mru = config->mru,
 		.disable_host_loopback = config->no_host_loopback,
 		.outbound_addr = config->outbound4.family == AF_INET ? &engine->from4 : NULL,
 		.outbound_addr6 = config->outbound6.family == AF_INET6 ? &engine->from6 : NULL,

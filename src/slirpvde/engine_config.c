@@ -113,6 +113,8 @@ static int check_rest(const struct engine_config *config, struct engine_error *e
 		return engine_fail(error, "no host address");
 	if (config->mtu < mtu_min || config->mtu > ENGINE_MTU_MAX)
 		return engine_fail(error, "mtu %u: must be %u to %d", config->mtu, mtu_min, ENGINE_MTU_MAX);
+	if (config->mru < mtu_min || config->mru > ENGINE_MTU_MAX)
+		return engine_fail(error, "mru %u: must be %u to %d", config->mru, mtu_min, ENGINE_MTU_MAX);
 	if (config->advertise && !ipv6)
 		return engine_fail(error, "router advertisements: there is no IPv6 host address to take the prefix from");
 	if (config->advertise && config->host6.length != LENGTH6_AUTOCONF)
@@ -135,5 +137,7 @@ int engine_config_complete(struct engine_config *config, struct engine_error *er
 		failed = complete_dhcp(config, error);
 	if (config->mtu == 0)
 		config->mtu = 1500;
+	if (config->mru == 0)
+		config->mru = config->mtu;
 	return failed ? failed : check_rest(config, error);
 }

@@ -30,7 +30,7 @@ struct engine_config {
 	bool advertise;                 /* send IPv6 router advertisements */
 	bool restricted;                /* guests reach redirections and services only, not the host nor the world */
 	bool no_host_loopback;          /* the router's address does not lead to the host's 127.0.0.1 and ::1 */
-	unsigned mtu;                   /* default 1500 */
+	unsigned mtu, mru;              /* longest packet to and from guests; default 1500, and that of mtu */
 	struct address outbound4, outbound6;    /* source addresses of connections to the world */
 	const char *hostname;           /* the DHCP server's name for itself */
 	const char *domain;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the system allows on a capture's descriptor beyond libpcap: one file per system. */
 #ifndef VDE_PCAP_SOCKET_H
 #define VDE_PCAP_SOCKET_H

@@ -3,15 +3,14 @@
 #ifndef VDE_WIRE_PCAP_H
 #define VDE_WIRE_PCAP_H
 
+#include "vde_pcapplug/capture.h"
 #include "wire/wire.h"
 
-#include <pcap/pcap.h>
-
 /*
- * `pcap` is active on `interface` (which must outlive the wire), of Ethernet, and closed by wire_close. Frames whose IP packet is longer than mtu and TCP are cut as the interface would do it, and
- * unfinished checksums are completed (segment.h). Why the capture ended goes to `log`. NULL with errno; then the capture stays with the caller.
+ * The wire takes over `capture`, which is open on `interface` (a name that must outlive it), closes and frees it in the end. Why the capture ended goes to `log`. NULL
+ * with errno; then the capture stays with the caller.
  */
-struct wire *wire_open_pcap(struct loop *loop, struct log *log, pcap_t *pcap, const char *interface, unsigned mtu,
+struct wire *wire_open_pcap(struct loop *loop, struct log *log, struct capture *capture, const char *interface,
 			    const struct wire_callbacks *callbacks, void *owner);
 
 #endif
