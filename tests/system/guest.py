@@ -161,15 +161,15 @@ class Guest:
         assert " 0% packet loss" in text, text
 
 
-def qemu(lab, netdev, mac, *, library="ours", memory=96):
-    """Starts QEMU; netdev is what follows -netdev, with id=n. Call wait_ready() on the result."""
+def qemu(lab, netdev, mac, *, library="ours", memory=96, space=None):
+    """Starts QEMU, in a namespace or here; netdev is what follows -netdev, with id=n. Call wait_ready() on the result."""
     program = vde.need_program("qemu-system-x86_64")
     image, _ = kernel()
     console = "console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check tsc=reliable mitigations=off random.trust_cpu=on"
-    return Guest(lab.start(program, "-accel", "tcg", "-cpu", "qemu64", "-m", memory, "-nodefaults", "-no-user-config", "-no-reboot",
-                           "-display", "none", "-serial", "stdio", "-kernel", image, "-initrd", initramfs(), "-append", console,
-                           "-netdev", netdev, "-device", f"virtio-net-pci,netdev=n,mac={mac},romfile=",
-                           env=vde.env_foreign(library)))
+    words = [program, "-accel", "tcg", "-cpu", "qemu64", "-m", memory, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+             "-serial", "stdio", "-kernel", image, "-initrd", initramfs(), "-append", console, "-netdev", netdev,
+             "-device", f"virtio-net-pci,netdev=n,mac={mac},romfile="]
+    return Guest(lab.start(*(space.command(*words) if space else words), env=vde.env_foreign(library)))
 
 
 def uml(lab, transport, *, memory=128, space=None, env=None):
