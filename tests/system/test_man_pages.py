@@ -88,6 +88,8 @@ def test_every_module_has_a_page():
             names += re.findall(r'^\s*\.name = "(\w+)"', text.read(), re.M)
     assert len(names) >= 10
     assert not [name for name in names if f"libvdeplug_{name}.1" not in PAGES]
+    overview = plain(source("libvdeplug.3"))
+    assert not [name for name in names if f"{name}://" not in overview]
 
 
 @pytest.mark.parametrize("name", sorted(name for name in programs() if name not in WRAPPERS))
