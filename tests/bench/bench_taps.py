@@ -39,8 +39,8 @@ def received(space, interface_name, direction="rx"):
     return int(space.run("cat", f"/sys/class/net/{interface_name}/statistics/{direction}_packets").stdout)
 
 
-def to_machine(bench, kind, size):
-    """Frames of one more plug, flooded: all reach the cable."""
+def to_machine(bench, kind, size, rate):
+    """Frames of one more plug, flooded: all reach the cable. rate None: as fast as they go."""
     def measure(maker):
         with bench.lab() as lab:
             switch = lab.switch("--hub")
@@ -49,7 +49,7 @@ def to_machine(bench, kind, size):
             plug.send(vde.frame(vde.BROADCAST, vde.mac(1)))
             vde.wait_until(lambda: received(space, name) > 0, "the first frame")
             before, cpu = received(space, name), cpu_ns(program.pid)
-            bench.load(switch, "--rate", RATE, "--size", size)
+            bench.load(switch, *(["--rate", rate] if rate else []), "--size", size)
             vde.wait_until(lambda: received(space, name) - before > 1000)
             return (cpu_ns(program.pid) - cpu) / (received(space, name) - before)
     return measure
@@ -59,26 +59,29 @@ SENDER = """
 import socket, sys, time
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
-data, end, tick = b"x" * (int(sys.argv[1]) - 42), time.monotonic() + float(sys.argv[2]), 0.001
+data, end, tick, rate = b"x" * (int(sys.argv[1]) - 42), time.monotonic() + float(sys.argv[2]), 0.001, int(sys.argv[3])
 due = time.monotonic()
-while due < end:
-    for _ in range(int(int(sys.argv[3]) * tick)):
+while not rate and time.monotonic() < end:
+    for _ in range(64):
+        out.sendto(data, ("10.9.0.2", 9))
+while rate and due < end:
+    for _ in range(int(rate * tick)):
         out.sendto(data, ("10.9.0.2", 9))
     due += tick
     time.sleep(max(0, due - time.monotonic()))
 """
 
 
-def from_machine(bench, kind, size):
+def from_machine(bench, kind, size, rate):
     def measure(maker):
         with bench.lab() as lab:
             switch = lab.switch()
             program, space, name = interface(bench, lab, maker, kind, switch)
             space.ip("neigh", "add", "10.9.0.2", "lladdr", vde.mac_text(vde.mac(2)), "dev", name)
             number = next(iter(switch.ports()))
-            command = ["/usr/bin/python3", "-c", SENDER, str(size), str(bench.milliseconds / 1000), str(RATE)]
+            command = ["/usr/bin/python3", "-c", SENDER, str(size), str(bench.milliseconds / 1000), str(rate or 0)]
             # Debian's capture hands frames on in blocks: the first go by before the measurement
-            space.run(*command[:-2], "0.3", str(RATE))
+            space.run(*command[:-2], "0.3", str(rate or 0))
             before, cpu = switch.ports()[number]["in"], cpu_ns(program.pid)
             space.run(*command, deadline=60)
             return (cpu_ns(program.pid) - cpu) / max(1, switch.ports()[number]["in"] - before)
