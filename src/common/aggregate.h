@@ -19,7 +19,7 @@
 #define AGGREGATE_MARK "\x01\x80\xc2\x00\x00\x01vd"
 
 enum {
-	AGGREGATE_FRAMES = 16,          /* in one datagram */
+	AGGREGATE_FRAMES = 32,          /* in one datagram */
 	AGGREGATE_BYTES = 32768,        /* of a datagram, its mark and lengths too */
 	AGGREGATE_PIECES = 3,           /* of one frame, at most */
 	AGGREGATE_MARK_SIZE = 8,

@@ -49,6 +49,7 @@ struct loop {
 	int ready_count;
 	struct loop_signal signals[NSIG];
 	bool in_turn, stopped;
+	uint64_t rest_ns;               /* asked for by loop_rest */
 	int status;
 };
 
@@ -402,12 +403,30 @@ static void call_timers(struct loop *loop)
 	}
 }
 
+void loop_rest(struct loop *loop, uint64_t ns)
+{
+	loop->rest_ns = ns < LOOP_REST_MAX ? ns : LOOP_REST_MAX;
+}
+
+static void rest(struct loop *loop)
+{
+	uint64_t now = loop_clock(), end = now + loop->rest_ns;
+
+	if (loop->heap_count > 0 && loop->heap[1]->deadline_ns < end)
+		end = loop->heap[1]->deadline_ns;
+	loop->rest_ns = 0;
+	if (end > now)
+		nanosleep(&(struct timespec){ .tv_nsec = (long)(end - now) }, NULL);
+}
+
 int loop_turn(struct loop *loop, int64_t timeout_ns)
 {
 	bool signals = false;
 	int always, found;
 
 	assert(!loop->in_turn);
+	if (loop->rest_ns > 0)
+		rest(loop);
 	always = loop->always ? fetch_always_ready(loop) : 0;
 	found = loop_backend_wait(loop->backend, always ? 0 : turn_deadline(loop, timeout_ns), loop->ready + always,
 				  LOOP_BATCH - always, &signals);

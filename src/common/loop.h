@@ -23,7 +23,10 @@ enum loop_event {
 	LOOP_HANGUP = 4,                /* peer gone or error; always reported, need not be asked for */
 };
 
-enum { LOOP_SECOND = 1000000000 };      /* nanoseconds */
+enum {
+	LOOP_SECOND = 1000000000,       /* nanoseconds */
+	LOOP_REST_MAX = 1000000,
+};
 
 typedef void loop_io_callback(void *owner, int fd, unsigned events);
 typedef void loop_timer_callback(void *owner);
@@ -41,6 +44,12 @@ void loop_stop(struct loop *loop, int status);
  * embedding.
  */
 int loop_turn(struct loop *loop, int64_t timeout_ns);
+
+/*
+ * Before the next turn waits, the process sleeps for `ns`, at most LOOP_REST_MAX and no longer than to the next timer; nothing is called back
+ * meanwhile. For events that come in quick succession and are cheaper together.
+ */
+void loop_rest(struct loop *loop, uint64_t ns);
 
 /* The clock; and the clock as read at the start of this turn, which costs nothing. */
 uint64_t loop_clock(void);

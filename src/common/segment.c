@@ -24,7 +24,7 @@ void segment_complete_checksum(uint8_t *data, uint32_t length)
 	struct inet_packet at;
 	uint32_t where = inet_locate(data, length, &at) ? checksum_place(&at) : 0;
 	uint16_t stored, whole;
-	uint64_t pseudo;
+	uint64_t pseudo, rest;
 
 	if (where == 0)
 		return;
@@ -32,12 +32,11 @@ void segment_complete_checksum(uint8_t *data, uint32_t length)
 	memcpy(&stored, data + where, 2);
 	if (stored != inet_fold(pseudo))
 		return;
-	whole = inet_fold(inet_sum(data + at.transport, at.end - at.transport, pseudo));
-	if (whole == 0xffff)
+	rest = inet_sum(data + at.transport, at.end - at.transport, 0);
+	if (inet_fold(rest + pseudo) == 0xffff)
 		return;                 /* right as it is, by chance the same number */
-	/* the sum of the header and of itself as stored: as the sender left it, so that only the rest is to be added */
-	whole = inet_fold(inet_sum(data + at.transport, at.end - at.transport, 0));
-	whole = (uint16_t)~whole;
+	/* the pseudo header is in there, as stored by the sender */
+	whole = (uint16_t)~inet_fold(rest);
 	if (whole == 0 && at.protocol == INET_UDP)
 		whole = 0xffff;         /* in UDP zero means none */
 	memcpy(data + where, &whole, 2);

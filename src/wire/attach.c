@@ -67,6 +67,7 @@ static void retry(void *owner)
 
 	attach->plug = open_plug(attach);
 	if (attach->plug) {
+		wire_moderate(attach->plug);
 		log_info(attach->log, "connected again");
 		wire_join(attach->plug, attach->local);
 		return;
@@ -105,6 +106,8 @@ const struct wire_callbacks *attach_local_callbacks(void)
 void attach_join(struct attach *attach, struct wire *local)
 {
 	attach->local = local;
+	wire_moderate(attach->plug);
+	wire_moderate(local);
 	wire_join(attach->plug, local);
 }
 

@@ -75,9 +75,40 @@ static void park(struct wire *wire)
 	wire->parked = true;
 }
 
+/*
+ * After a rest that brought few frames, as it is when each frame answers one of ours, the next rest comes after twice as many wake-ups
+ * as before; after one that was worth while, with the next.
+ */
+static void choose_rest(struct wire *wire, uint64_t came)
+{
+	struct wire_moderation *moderation = &wire->moderation;
+	uint64_t now = loop_now(wire->loop), pause = now - moderation->last_ns;
+
+	moderation->last_ns = now;
+	if (pause >= WIRE_SILENCE_NS)
+		moderation->average_ns = WIRE_SILENCE_NS;
+	else if (came < WIRE_AVERAGE_FRAMES)
+		moderation->average_ns = (moderation->average_ns * (WIRE_AVERAGE_FRAMES - came) + pause) / WIRE_AVERAGE_FRAMES;
+	else
+		moderation->average_ns = pause / came;
+	if (moderation->rested && came >= WIRE_REST_FRAMES && pause < WIRE_REST_LATE_NS) {
+		moderation->patience = 1;
+		moderation->skip = 0;
+	} else if (moderation->rested) {
+		moderation->skip = moderation->patience;
+		moderation->patience = moderation->patience < WIRE_PATIENCE_MAX ? moderation->patience * 2 : WIRE_PATIENCE_MAX;
+	}
+	moderation->rested = moderation->average_ns < WIRE_BUSY_NS && came < WIRE_BATCH / 2 && moderation->skip == 0;
+	if (moderation->rested)
+		loop_rest(wire->loop, WIRE_REST_NS);
+	else if (moderation->skip > 0)
+		moderation->skip--;
+}
+
 static void on_in_event(void *owner, int fd, unsigned events)
 {
 	struct wire *wire = owner;
+	uint64_t before = wire->counters.frames_in;
 
 	(void)fd;
 	enter(wire);
@@ -88,6 +119,8 @@ static void on_in_event(void *owner, int fd, unsigned events)
 	else if ((events & LOOP_HANGUP) != 0 && !wire->closed)
 		park(wire);
 	wire_update(wire);
+	if (wire->moderation.on && wire->counters.frames_in != before)
+		choose_rest(wire, wire->counters.frames_in - before);
 	leave(wire);
 }
 
@@ -276,6 +309,11 @@ void wire_pause(struct wire *wire, bool paused)
 		return;
 	wire->paused = paused;
 	wire_update(wire);
+}
+
+void wire_moderate(struct wire *wire)
+{
+	wire->moderation = (struct wire_moderation){.on = true, .average_ns = WIRE_SILENCE_NS, .patience = 1};
 }
 
 void wire_flush(struct wire *wire, uint64_t timeout_ns)

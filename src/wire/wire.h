@@ -23,6 +23,7 @@ enum {
 	WIRE_QUEUE_BYTES = 1 << 20,
 	WIRE_HEADROOM = 64,             /* writable bytes before each received frame's data */
 	WIRE_TAILROOM = 64,             /* and behind it */
+	WIRE_REST_NS = 50000,           /* see wire_moderate */
 };
 
 struct wire;
@@ -70,6 +71,12 @@ void wire_pause(struct wire *wire, bool paused);
 /* Sends what waits for at most timeout_ns: for the end of a program. */
 void wire_flush(struct wire *wire, uint64_t timeout_ns);
 const struct wire_counters *wire_counters(const struct wire *wire);
+
+/*
+ * Under load, when frames wake the program one by one in quick succession, it rests WIRE_REST_NS after some wake-ups, so that the next
+ * frames are met together. A frame that comes after a silence, or that answers one of ours, does not wait.
+ */
+void wire_moderate(struct wire *wire);
 
 /* For a cable without anything between: the receive callback of one end sends to the other; a full end pauses its peer. */
 void wire_join(struct wire *a, struct wire *b);

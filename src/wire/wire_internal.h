@@ -11,6 +11,12 @@ enum {
 	WIRE_RECORD_HEADER = 2,                         /* as in a vdestream: the length, higher byte first */
 	WIRE_FULL_BYTES = WIRE_QUEUE_BYTES / 4,         /* from here on wire_is_full; the rest is room for batches on the way */
 	WIRE_DRAINED_BYTES = WIRE_QUEUE_BYTES / 16,
+	WIRE_BUSY_NS = 100000,                          /* moderated: when frames are this close together in the mean */
+	WIRE_SILENCE_NS = 10000000,                     /* a pause after which they are not */
+	WIRE_AVERAGE_FRAMES = 32,
+	WIRE_REST_FRAMES = 4,                           /* as many must have come within a rest to make it worth while: waking by a timer costs */
+	WIRE_REST_LATE_NS = 4 * WIRE_REST_NS,           /* what came later than this did not come within it */
+	WIRE_PATIENCE_MAX = 1024,
 };
 
 /*
@@ -38,6 +44,16 @@ struct wire_kind {
 	void (*destroy)(struct wire *wire);
 };
 
+/* Reading a wire less often under load: wire_moderate. */
+struct wire_moderation {
+	bool on;
+	bool rested;                    /* before the current wake-up */
+	uint64_t last_ns;               /* the wake-up before */
+	uint64_t average_ns;            /* between frames, over the last WIRE_AVERAGE_FRAMES or so */
+	unsigned skip;                  /* wake-ups without a rest to come */
+	unsigned patience;              /* how many there are after a rest that brought nothing */
+};
+
 /* First member of each kind's struct. */
 struct wire {
 	const struct wire_kind *kind;
@@ -59,6 +75,7 @@ struct wire {
 	bool lost;                      /* the end was reached and told */
 	bool out_gone;                  /* nothing can be sent any more */
 	bool closed;
+	struct wire_moderation moderation;
 };
 
 /* Sets up what all kinds share. Returns 0 or an errno value; after it, in either case, only wire_close. */

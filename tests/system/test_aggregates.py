@@ -27,7 +27,7 @@ def test_a_path_without_room_for_the_offer(lab, switch):
     assert not lab.plug(switch, address=path[:107]).aggregates
 
 
-@pytest.mark.parametrize("count, size", [(1, 60), (5, 60), (16, 1514), (1, 32000)])
+@pytest.mark.parametrize("count, size", [(1, 60), (5, 60), (21, 1514), (32, 900), (1, 32000)])
 def test_frames_of_an_aggregate_go_their_ways(lab, switch, count, size):
     """One by one to a plain client, in order; together to one that offered."""
     sender, plain, other = lab.plug(switch, aggregates=True), lab.plug(switch), lab.plug(switch, aggregates=True)
@@ -64,7 +64,7 @@ BAD = {
     "a frame longer than the rest": vde.aggregate(*frames(1)) + b"\0\x40" + b"x" * 63,
     "a frame shorter than a header": vde.aggregate(b"x" * 13),
     "a length of nothing": vde.aggregate(*frames(1)) + b"\0\0",
-    "too many frames": vde.aggregate(*frames(17)),
+    "too many frames": vde.aggregate(*frames(33)),
 }
 
 
@@ -98,7 +98,7 @@ def test_a_flood_is_neither_lost_nor_disordered(lab, switch):
     number = 0
     for turn in range(40):
         sent = []
-        for count in (1, 16, 1, 3):
+        for count in (1, 32, 1, 3):
             some = frames(count, 100, number)
             number += count
             sender.send(vde.aggregate(*some) if count > 1 or turn % 2 else some[0])
