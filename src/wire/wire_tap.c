@@ -19,9 +19,12 @@
 _Static_assert((int)WIRE_HEADROOM >= (int)OFFLOAD_HEADER_SIZE && WIRE_SLOT_SIZE + WIRE_TAILROOM >= (int)OFFLOAD_FRAME_MAX,
 	       "a slot takes what a tap gives");
 
+enum { SINGLES = 7 };                   /* frames taken one by one after a read in vain: on a quiet network it would be in vain each time */
+
 struct wire_tap {
 	struct wire wire;
 	unsigned reads;                 /* tried at once: doubled while each finds a frame */
+	unsigned singles;               /* frames still to be taken one by one */
 	uint8_t *slots, *spare_slots;
 	uint8_t *slot[WIRE_BATCH];      /* a place for each frame of a batch, */
 	uint8_t *spare;                 /* and the one that is read into; they change places */
@@ -100,6 +103,19 @@ static bool read_frame(struct wire_tap *tap, int *end)
 	return true;
 }
 
+/* For the next time, after `reads` that found a frame. */
+static void choose_reads(struct wire_tap *tap, unsigned reads, bool in_vain)
+{
+	if (in_vain) {
+		tap->reads = reads > 1 ? reads : 1;
+		tap->singles = reads > 1 ? 0 : SINGLES;
+	} else if (tap->singles > 0) {
+		tap->singles--;
+	} else {
+		tap->reads = tap->reads < WIRE_BATCH / 2 ? tap->reads * 2 : WIRE_BATCH;
+	}
+}
+
 static void tap_receive(struct wire *wire)
 {
 	struct wire_tap *tap = tap_of(wire);
@@ -111,9 +127,7 @@ static void tap_receive(struct wire *wire)
 		found = read_frame(tap, &end);
 		reads += found;
 	}
-	tap->reads = found ? most * 2 : reads > 0 ? reads : 1;
-	if (tap->reads > WIRE_BATCH)
-		tap->reads = WIRE_BATCH;
+	choose_reads(tap, reads, !found);
 	deliver(tap);
 	if (end != 0 && !wire->closed)
 		wire_end(wire, end > 0 ? end : 0);
