@@ -32,6 +32,11 @@ bool wire_is_reading(const struct wire *wire)
 	return !wire->closed && !wire->lost && !wire->paused && !wire->paused_by_peer;
 }
 
+unsigned wire_reads(const struct wire *wire, unsigned usual)
+{
+	return wire->moderation.rested ? WIRE_BATCH : usual;
+}
+
 static void remove_events(struct wire *wire)
 {
 	loop_remove_io(wire->in_io);

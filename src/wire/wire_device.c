@@ -38,12 +38,13 @@ static void device_receive(struct wire *wire)
 {
 	uint8_t *slots = device_of(wire)->slots;
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0, most = device_of(wire)->reads;
+	unsigned count = 0, most = wire_reads(wire, device_of(wire)->reads), reads;
+	bool in_vain = false;
 	int end = 0;
 
-	for (unsigned reads = 0; reads < most; reads++) {
+	for (reads = 0; reads < most; reads++) {
 		if (!read_frame(wire, wire_slot(slots, count), &frames[count], &end)) {
-			most = reads;
+			in_vain = true;
 			break;
 		}
 		if (frames[count].length >= ETHERNET_HEADER_SIZE && frames[count].length <= FRAME_MAX_SIZE)
@@ -51,10 +52,10 @@ static void device_receive(struct wire *wire)
 		else
 			wire->counters.dropped_size++;
 	}
-	if (most < device_of(wire)->reads)
-		device_of(wire)->reads = most > 0 ? most : 1;
+	if (in_vain)
+		device_of(wire)->reads = reads > 0 ? reads : 1;
 	else
-		device_of(wire)->reads = most < WIRE_BATCH / 2 ? most * 2 : WIRE_BATCH;
+		device_of(wire)->reads = reads < WIRE_BATCH / 2 ? reads * 2 : WIRE_BATCH;
 	wire_deliver(wire, frames, count);
 	if (end != 0)
 		wire_end(wire, end > 0 ? end : 0);

@@ -86,6 +86,8 @@ void wire_deliver(struct wire *wire, struct frame *frames, unsigned count);
 /* The end: tells callbacks->lost once. */
 void wire_end(struct wire *wire, int error);
 bool wire_is_reading(const struct wire *wire);
+/* How many reads are worth trying: `usual`, or after a rest as many as there may be frames. */
+unsigned wire_reads(const struct wire *wire, unsigned usual);
 /* Nothing can be sent any more: what waits is thrown away. */
 void wire_out_gone(struct wire *wire);
 /* Makes the events asked for agree with the state. */

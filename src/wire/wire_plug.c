@@ -101,11 +101,11 @@ static void aggregates_receive(struct wire *wire)
 {
 	struct wire_plug *plug = plug_of(wire);
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0, reads = 0;
+	unsigned count = 0, reads = 0, most = wire_reads(wire, plug->reads);
 	ssize_t n = 0;
 	int error = 0;
 
-	for (; reads < plug->reads && count + AGGREGATE_FRAMES <= WIRE_BATCH; reads++) {
+	for (; reads < most && count + AGGREGATE_FRAMES <= WIRE_BATCH; reads++) {
 		n = recv(wire->in_fd, wire_slot(plug->slots, count), WIRE_SLOT_SIZE, MSG_DONTWAIT | MSG_TRUNC);
 		if (n < 0) {
 			error = errno;
@@ -115,8 +115,8 @@ static void aggregates_receive(struct wire *wire)
 	}
 	if (n < 0)
 		plug->reads = reads > 0 ? reads : 1;
-	else if (reads == plug->reads && plug->reads < WIRE_BATCH)
-		plug->reads *= 2;
+	else if (reads == most)
+		plug->reads = reads < WIRE_BATCH / 2 ? reads * 2 : WIRE_BATCH;
 	wire->pending = plug->gone;
 	if (count > 0)
 		wire_deliver(wire, frames, count);

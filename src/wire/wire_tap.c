@@ -119,7 +119,7 @@ static void choose_reads(struct wire_tap *tap, unsigned reads, bool in_vain)
 static void tap_receive(struct wire *wire)
 {
 	struct wire_tap *tap = tap_of(wire);
-	unsigned reads = 0, most = tap->reads;
+	unsigned reads = 0, most = wire_reads(wire, tap->reads);
 	bool found = true;
 	int end = 0;
 

@@ -121,7 +121,7 @@ static bool tree_make_room(struct heap *heap)
 	size_t size = heap->tree_size ? heap->tree_size * 2 : FIRST_SIZE;
 	struct heap_entry *grown;
 
-	if (heap->tree_count < heap->tree_size)
+	if (heap->tree_count + heap->wheel.count < heap->tree_size)
 		return true;
 	grown = realloc(heap->tree, size * sizeof *grown);
 	if (!grown)
@@ -141,8 +141,14 @@ static void tree_push(struct heap *heap, struct heap_entry new)
 		if (!earlier(&new, parent))
 			break;
 		heap->tree[i] = *parent;
+		heap->moves++;
 	}
 	heap->tree[i] = new;
+}
+
+static void take_from_wheel(void *owner, struct heap_entry entry)
+{
+	tree_push(owner, entry);
 }
 
 static size_t earliest_child(const struct heap *heap, size_t parent)
@@ -169,6 +175,7 @@ static struct heap_frame *tree_pop(struct heap *heap)
 		if (!earlier(&heap->tree[child], last))
 			break;
 		heap->tree[i] = heap->tree[child];
+		heap->moves++;
 		i = child;
 	}
 	heap->tree[i] = *last;
@@ -185,8 +192,15 @@ void heap_init(struct heap *heap)
 	*heap = (struct heap){ .tree = NULL };
 }
 
+static void free_frame(void *owner, struct heap_entry entry)
+{
+	(void)owner;
+	free(entry.frame);
+}
+
 void heap_clear(struct heap *heap)
 {
+	wheel_clear(&heap->wheel, free_frame, NULL);
 	for (size_t i = 0; i < heap->tree_count; i++)
 		free(heap->tree[i].frame);
 	for (size_t i = 0; i < heap->ring_count; i++)
@@ -209,7 +223,10 @@ bool heap_push(struct heap *heap, struct heap_frame *frame, uint64_t due)
 	} else {
 		if (!tree_make_room(heap))
 			return false;
-		tree_push(heap, new);
+		if (!wheel_keeps(&heap->wheel, due))
+			tree_push(heap, new);
+		else if (!wheel_push(&heap->wheel, new))
+			return false;
 	}
 	heap->next_sequence++;
 	return true;
@@ -217,10 +234,10 @@ bool heap_push(struct heap *heap, struct heap_frame *frame, uint64_t due)
 
 size_t heap_count(const struct heap *heap)
 {
-	return heap->tree_count + heap->ring_count;
+	return heap->tree_count + heap->wheel.count + heap->ring_count;
 }
 
-/* The earliest of all stands in the ring. There is one. */
+/* The earliest of ring and tree stands in the ring. There is one. */
 static bool ring_is_first(const struct heap *heap)
 {
 	if (!heap->tree_count || !heap->ring_count)
@@ -228,11 +245,19 @@ static bool ring_is_first(const struct heap *heap)
 	return earlier(ring_at(heap, 0), &heap->tree[0]);
 }
 
-uint64_t heap_deadline(const struct heap *heap)
+/* Of ring and tree. */
+static uint64_t front_deadline(const struct heap *heap)
 {
-	if (heap_count(heap) == 0)
+	if (heap->tree_count + heap->ring_count == 0)
 		return UINT64_MAX;
 	return ring_is_first(heap) ? ring_at(heap, 0)->due : heap->tree[0].due;
+}
+
+uint64_t heap_deadline(const struct heap *heap)
+{
+	uint64_t front = front_deadline(heap), wheel = wheel_deadline(&heap->wheel);
+
+	return wheel < front ? wheel : front;
 }
 
 struct heap_frame *heap_pop(struct heap *heap)
@@ -240,6 +265,8 @@ struct heap_frame *heap_pop(struct heap *heap)
 	struct heap_frame *frame;
 
 	assert(heap_count(heap) > 0);
+	if (heap->wheel.count && wheel_deadline(&heap->wheel) <= front_deadline(heap))
+		wheel_turn(&heap->wheel, take_from_wheel, heap);
 	if (!ring_is_first(heap))
 		return tree_pop(heap);
 	frame = ring_at(heap, 0)->frame;

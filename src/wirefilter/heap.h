@@ -2,12 +2,14 @@
 /*
  * Frames that wait for their time, the earliest first; among equal times the one that was pushed first.
  *
- * Frames that come with times in rising order, as in a cable without jitter or one that keeps the order, stand in a ring, which costs the same at any
- * depth. Those that are due before the ring's last one stand in a heap of four children per node. The entries of both
- * carry the times, so that looking for the next one touches no frame.
+ * Frames that come with times in rising order, as in a cable without jitter or one that keeps the order, stand in a ring. Those that are due before the
+ * ring's last one lie in a timing wheel, and when their microsecond has come in a heap of four children per node, which is
+ * small therefore. So each frame costs the same at any depth. The entries carry the times, so that looking for the next one touches no frame.
  */
 #ifndef WIREFILTER_HEAP_H
 #define WIREFILTER_HEAP_H
+
+#include "wheel.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,15 +28,11 @@ struct heap_frame {
 	uint8_t data[];
 };
 
-struct heap_entry {
-	uint64_t due;                   /* nanoseconds */
-	uint64_t sequence;
-	struct heap_frame *frame;
-};
-
 struct heap {
 	struct heap_entry *tree;        /* tree[0] is the earliest of the heap */
-	size_t tree_count, tree_size;
+	size_t tree_count, tree_size;   /* there is always room for what the wheel has */
+	struct wheel wheel;
+	uint64_t moves;                 /* entries moved in the tree so far */
 	struct heap_entry *ring;
 	size_t ring_first, ring_count, ring_size;       /* the size is a power of two */
 	uint64_t next_sequence;
@@ -56,7 +54,10 @@ bool heap_push(struct heap *heap, struct heap_frame *frame, uint64_t due);
 size_t heap_count(const struct heap *heap);
 /* When the earliest is due; UINT64_MAX when there is none. */
 uint64_t heap_deadline(const struct heap *heap);
-/* Takes the earliest out, to be freed by the caller; the heap must not be empty. */
+/*
+ * Takes the earliest out, to be freed by the caller; the heap must not be empty. What is pushed later and due before it costs more,
+ * so it should be due.
+ */
 struct heap_frame *heap_pop(struct heap *heap);
 
 #endif

@@ -4,6 +4,8 @@
 Frames to the machine: the load generator plays the switch's other ports. Frames from the machine come from a packet socket behind the cable.
 "Saturated": as many as the machine can make, and the program under test is the one that cannot follow, or nearly.
 """
+import re
+import statistics
 import subprocess
 
 import vde
@@ -95,7 +97,7 @@ NEVER_WORSE = 1.0
 
 
 def round_trip(bench, kind):
-    """The median time, in microseconds, of a ping from behind the cable to a tap of the switch."""
+    """The median time, in microseconds, of one ping after the other from behind the cable to a tap of the switch."""
     def measure(maker):
         with bench.lab() as lab:
             tap = lab.name()
@@ -104,16 +106,19 @@ def round_trip(bench, kind):
             there.add_tap(tap, "10.9.0.2/24")
             _, space, _ = interface(bench, lab, maker, kind, switch)
             space.ping("10.9.0.2")
-            out = space.run("ping", "-q", "-f", "-c", "4000", "10.9.0.2", deadline=120).stdout
-            return float(out.split("rtt")[1].split("=")[1].split("/")[1]) * 1000
+            out = space.run("ping", "-n", "-A", "-c", "3000", "10.9.0.2", deadline=120).stdout
+            return statistics.median(float(time) * 1000 for time in re.findall(r"time=([0-9.]+) ms", out))
     return measure
 
 
 def rows(bench):
     for kind in ("vde_plug2tap", "vde_pcapplug"):
         for way, measure in (("to", to_machine), ("from", from_machine)):
+            # Debian's capture sleeps until a block is full, however late a frame is then (a ping does not come back); ours wakes up for it.
+            gentle = None if (kind, way) == ("vde_pcapplug", "from") else NEVER_WORSE
             for size in (64, 1500):
                 name = f"{kind}, {way} the machine, {size} bytes"
-                yield bench.compare(f"{name}: CPU at {RATE:,}/s", measure(bench, kind, size, RATE), limit=NEVER_WORSE, unit="ns/frame")
+                yield bench.compare(f"{name}: CPU at {RATE:,}/s", measure(bench, kind, size, RATE), limit=gentle, unit="ns/frame")
                 yield bench.compare(f"{name}: CPU saturated", measure(bench, kind, size, None), limit=0.7, unit="ns/frame")
-        yield bench.compare(f"{kind}: round trip, ping -f", round_trip(bench, kind), limit=NEVER_WORSE, unit="us")
+    yield bench.compare("vde_plug2tap: round trip", round_trip(bench, "vde_plug2tap"), limit=NEVER_WORSE, unit="us")
+    yield bench.single("vde_pcapplug: round trip", round_trip(bench, "vde_pcapplug"), unit="us", debian=False)

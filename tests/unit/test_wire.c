@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Wires over pipes and socket pairs: nothing lost, nothing disordered, nothing blocked. */
-#include "wire/wire.h"
+#include "wire/wire_internal.h"
 
 #include "unit.h"
 
@@ -485,6 +485,46 @@ static void test_flush(void **state)
 	close(in[0]), close(in[1]), close(out[0]), close(out[1]);
 }
 
+/* `count` frames come together, `turns` times; how often the wire rested afterwards. */
+static unsigned count_rests(struct owner *owner, int fd, unsigned turns, unsigned count)
+{
+	uint8_t frame[60] = { 0 };
+	unsigned rests = 0;
+
+	for (unsigned turn = 0; turn < turns; turn++) {
+		unsigned wanted = owner->frames + count;
+
+		for (unsigned i = 0; i < count; i++)
+			write_all(fd, frame, sizeof(frame));
+		turn_until(&owner->frames, wanted);
+		rests += owner->wire->moderation.rested;
+	}
+	return rests;
+}
+
+/* Under load frames are met together; what answers to a frame, or comes after a silence, is not kept waiting. */
+static void test_moderation(void **state)
+{
+	struct owner owner = { 0 };
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	owner.wire = wire_open_device(loop, ends[0], &callbacks, &owner);
+	assert_non_null(owner.wire);
+	assert_int_equal(count_rests(&owner, ends[1], 500, 8), 0);      /* only when asked to */
+	wire_moderate(owner.wire);
+	assert_int_equal(count_rests(&owner, ends[1], 1, 1), 0);
+	assert_true(count_rests(&owner, ends[1], 2000, 1) < 40);
+	assert_true(count_rests(&owner, ends[1], 2000, 8) > 0);
+	for (int i = 0; i < 5; i++) {
+		usleep(WIRE_SILENCE_NS / 1000 * 3 / 2);
+		assert_int_equal(count_rests(&owner, ends[1], 1, 1), 0);
+	}
+	wire_close(owner.wire);
+	close(ends[1]);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -499,6 +539,7 @@ int main(void)
 		TEST(test_reader_gone),
 		TEST(test_sizes),
 		TEST(test_device_queues),
+		TEST(test_moderation),
 		TEST(test_plug),
 		TEST(test_flush),
 	};

@@ -87,6 +87,85 @@ static void test_heap_mixed_use(void **state)
 	assert_int_equal(heap_count(&heap), 0);
 }
 
+/* The value of `delay` of a mode, in nanoseconds. */
+struct mode {
+	const char *name;
+	uint64_t base, variation;
+	bool fifo;
+};
+
+static const struct mode modes[] = {
+	{ "fixed", 50000000, 0, false }, { "fifo with jitter", 50000000, 40000000, true }, { "jitter", 50000000, 40000000, false },
+	{ "all jitter", 100000000, 100000000, false }, { "an hour of jitter", 3600000000000, 3600000000000, false },
+};
+
+/* Steps per frame in a cable where `depth` frames are on their way at any time. */
+static double steps_per_frame(const struct mode *mode, unsigned depth)
+{
+	static struct heap heap;
+	uint64_t now = 5000000000, gap = mode->base / depth, last = 0, before = 0;
+	struct rng rng;
+
+	heap_init(&heap);
+	rng_seed(&rng, depth);
+	for (uint32_t i = 0; i < 3 * depth; i++, now += gap) {
+		uint64_t due = now + mode->base - mode->variation + (mode->variation ? rng_below(&rng, 2 * mode->variation) : 0);
+
+		if (i == 2 * depth)
+			before = heap.moves + heap.wheel.moves;
+		if (mode->fifo && due < last)
+			due = last;
+		last = due;
+		while (heap_deadline(&heap) <= now)
+			pop(&heap);
+		push(&heap, due, i);
+	}
+	uint64_t steps = heap.moves + heap.wheel.moves - before;
+	heap_clear(&heap);
+	return (double)steps / depth;
+}
+
+/* What one frame costs does not grow with the number of those that wait. */
+static void test_depth_does_not_matter(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(modes); i++) {
+		double few = steps_per_frame(&modes[i], 100), many = steps_per_frame(&modes[i], 100000);
+
+		print_message("%s: %.2f steps a frame with 100, %.2f with 100,000\n", modes[i].name, few, many);
+		assert_true(many <= few + 2);         /* levels of the wheel that a few frames skip */
+		assert_true(many <= 6);
+	}
+}
+
+static void test_wheel_among_the_other_two(void **state)
+{
+	static struct heap heap;
+	static uint64_t due[2000];
+	struct rng rng;
+	uint64_t now = 0;
+
+	(void)state;
+	heap_init(&heap);
+	rng_seed(&rng, 11);
+	for (uint32_t i = 0; i < COUNT_OF(due); i++) {
+		due[i] = now + (rng_below(&rng, 5) ? rng_below(&rng, 1u << (rng_below(&rng, 30) + 1)) : UINT64_MAX - now);
+		push(&heap, due[i], i);
+		now += rng_below(&rng, 3000);
+		while (rng_below(&rng, 2) && heap_deadline(&heap) <= now) {
+			uint64_t earliest = heap_deadline(&heap);
+			uint32_t id = pop(&heap);
+
+			assert_true(due[id] == earliest);
+			due[id] = UINT64_MAX;
+			for (uint32_t j = 0; j <= i; j++)
+				assert_true(due[j] >= earliest);
+		}
+	}
+	heap_clear(&heap);
+	assert_int_equal(heap_count(&heap), 0);
+}
+
 static void test_chain_edges(void **state)
 {
 	struct markov markov;
@@ -164,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_heap_sorts), cmocka_unit_test(test_equal_times_keep_their_order), cmocka_unit_test(test_heap_mixed_use),
+		cmocka_unit_test(test_depth_does_not_matter), cmocka_unit_test(test_wheel_among_the_other_two),
 		cmocka_unit_test(test_chain_edges), cmocka_unit_test(test_stationary_shares), cmocka_unit_test(test_too_heavy_edges_share),
 	};
 
