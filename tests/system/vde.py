@@ -604,6 +604,7 @@ def answers(path):
 # ---- plugs by hand ---------------------------------------------------------------------------------------------------
 
 MAGIC = 0xfeedface
+UNCUT_MARK = b"\x01\x80\xc2\x00\x00\x01vu"
 AGGREGATES = b"vdeaggr1"       # at the end of an address: datagrams may be aggregates
 AGGREGATE_MARK = b"\x01\x80\xc2\0\0\x01vd"
 
