@@ -623,8 +623,6 @@ time_t time(time_t *now)
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_clock_set_back(cab, who):
     """An end that starts anew a day earlier is let in at once: nothing in a handshake is a time of day."""
-    if vde.sanitized_library():
-        pytest.skip("a preloaded library and the sanitizer's do not agree")
     source, library = cab.lab.path("clock.c"), cab.lab.path("clock.so")
     with open(source, "w", encoding="ascii") as text:
         text.write(STEPPED_CLOCK)
@@ -632,7 +630,8 @@ def test_clock_set_back(cab, who):
     ends = {"server": cab.server("-P", cab.key), "client": cab.client("-P", cab.key)}
     cab.passes()
     ends[who].end(signal.SIGKILL)
-    cab.env = dict(cab.env, LD_PRELOAD=library)
+    if not vde.is_sanitized():          # these do not like others that are preloaded: there it is another restart
+        cab.env = dict(cab.env, LD_PRELOAD=library)
     getattr(cab, who)("-P", cab.key)
     cab.passes()
 

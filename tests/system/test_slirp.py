@@ -88,12 +88,6 @@ def start(lab, *words, where=None, name="slirpvde", ready="vde switch", **option
     return program
 
 
-def is_sanitized():
-    """Sanitizers keep what is freed, and are slow."""
-    with open(vde.ours("slirpvde"), "rb") as program:
-        return b"__asan_init" in program.read()
-
-
 # ---- the command line ------------------------------------------------------------------------------------------------
 
 def test_start_up_text(lab, switch):
@@ -473,7 +467,7 @@ def test_large_download(lab, mtu):
     """1 GB arrives intact (less of it under sanitizers); what goes up, over a redirection, as well."""
     world, station = World(lab), Station(lab, mtu)
     world.slirp(station.switch, "--mtu", mtu, "-L", "7778:10.0.2.15:7777")
-    size = 1 << 30 if mtu == 1500 and not is_sanitized() else 64 << 20
+    size = 1 << 30 if mtu == 1500 and not vde.is_sanitized() else 64 << 20
     for server, client, address, port in ((world.space, station.space, "203.0.113.1", 7777), (station.space, world.space, "127.0.0.1", 7778)):
         serving = server.start("/usr/bin/python3", "-c", SERVE, size)
         serving.expect("serving")
@@ -592,7 +586,7 @@ def test_a_minute_of_garbage(lab, switch):
     assert slirp.status is None, slirp.stderr
     assert sent >= 6000
     third = len(sizes) // 3
-    assert max(sizes[third:]) - sizes[third] < (200000 if is_sanitized() else 8192), sizes
+    assert max(sizes[third:]) - sizes[third] < (200000 if vde.is_sanitized() else 8192), sizes
 
     def answers():
         """What was sent may have filled a queue: ask until there is an answer."""

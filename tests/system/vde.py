@@ -120,6 +120,13 @@ def sanitized_library():
 
 
 @functools.cache
+def is_sanitized():
+    """True when our programs are: sanitizers keep what is freed, and are slow."""
+    with open(ours("vde_switch"), "rb") as program:
+        return b"__asan_init" in program.read()
+
+
+@functools.cache
 def _asan_runtime():
     return subprocess.run(["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
