@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static_assert(sizeof(AGGREGATE_MARK) - 1 == AGGREGATE_MARK_SIZE, "the mark is as long as it says");
+static_assert(sizeof(AGGREGATE_MARK) - 1 == AGGREGATE_MARK_SIZE && sizeof(UNCUT_MARK) - 1 == AGGREGATE_MARK_SIZE, "marks are as long as they say");
 
 /* ---- out ---- */
 
@@ -40,13 +40,19 @@ bool aggregate_add(struct aggregate *aggregate, const struct iovec *piece, unsig
 	return true;
 }
 
+/* A lone frame that would be taken for something else. */
+static bool is_ambiguous(const struct iovec *first)
+{
+	return aggregate_is(first->iov_base, first->iov_len) || uncut_is(first->iov_base, first->iov_len);
+}
+
 ssize_t aggregate_send(const struct aggregate *aggregate, int fd)
 {
 	/* without the mark and the length */
 	const struct iovec *first = &aggregate->piece[2];
 	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)aggregate->piece, .msg_iovlen = aggregate->pieces };
 
-	if (aggregate->frames == 1 && !aggregate_is(first->iov_base, first->iov_len)) {
+	if (aggregate->frames == 1 && !is_ambiguous(first)) {
 		if (aggregate->pieces == 3)
 			return send(fd, first->iov_base, first->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		message.msg_iov += 2;
@@ -60,6 +66,11 @@ ssize_t aggregate_send(const struct aggregate *aggregate, int fd)
 bool aggregate_is(const uint8_t *datagram, size_t length)
 {
 	return length >= AGGREGATE_MARK_SIZE && memcmp(datagram, AGGREGATE_MARK, AGGREGATE_MARK_SIZE) == 0;
+}
+
+bool uncut_is(const uint8_t *datagram, size_t length)
+{
+	return length >= AGGREGATE_MARK_SIZE && memcmp(datagram, UNCUT_MARK, AGGREGATE_MARK_SIZE) == 0;
 }
 
 /* Where each frame begins and how long it is; how many, or 0. */

@@ -4,7 +4,11 @@
  * wake-up, its two system calls, is then paid once for up to AGGREGATE_FRAMES frames.
  *
  * An aggregate is AGGREGATE_MARK and then, for each frame, its length in two bytes, the higher first, and the frame. The mark is what no
- * plain datagram of such a connection begins with: a frame that does is sent as an aggregate of one. All other lone frames go plain.
+ * plain datagram of such a connection begins with: a frame that does, be it this or UNCUT_MARK, is sent as an aggregate of one. All other lone frames go plain.
+ */
+/*
+ * Between the same two sides a frame that is to be segmented (common/offload.h) may go uncut, alone in its datagram: UNCUT_MARK, its offload header, the
+ * frame. It goes only to the switch, and to a plug that has asked for such frames, by a datagram of UNCUT_MARK alone.
  */
 #ifndef VDE_AGGREGATE_H
 #define VDE_AGGREGATE_H
@@ -17,6 +21,7 @@
 
 /* As addresses: to 01:80:c2:00:00:01, which bridges never pass on, from one that begins with 76:64. */
 #define AGGREGATE_MARK "\x01\x80\xc2\x00\x00\x01vd"
+#define UNCUT_MARK "\x01\x80\xc2\x00\x00\x01vu"
 
 enum {
 	AGGREGATE_FRAMES = 32,          /* in one datagram */
@@ -24,6 +29,7 @@ enum {
 	AGGREGATE_PIECES = 3,           /* of one frame, at most */
 	AGGREGATE_MARK_SIZE = 8,
 	AGGREGATE_LENGTH_SIZE = 2,
+	UNCUT_PREFIX_SIZE = AGGREGATE_MARK_SIZE + 10,   /* mark and offload header */
 };
 
 /* A datagram in the making. What the pieces point to must stay until it is sent. */
@@ -50,5 +56,8 @@ bool aggregate_is(const uint8_t *datagram, size_t length);
  * nothing of it being used.
  */
 unsigned aggregate_spread(uint8_t *const slot[AGGREGATE_FRAMES], size_t length, uint32_t lengths[AGGREGATE_FRAMES]);
+
+/* Whether a datagram begins with UNCUT_MARK. */
+bool uncut_is(const uint8_t *datagram, size_t length);
 
 #endif

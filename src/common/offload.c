@@ -79,6 +79,14 @@ bool offload_read(const uint8_t *bytes, struct frame *frame)
 	return header.segment_type == NOT_SEGMENTED ? read_checksum(&header, frame) : read_segments(&header, frame);
 }
 
+bool offload_set_segments(struct frame *frame, uint8_t type, uint16_t size)
+{
+	struct header header = { .flags = DATA_VALID, .segment_type = type, .segment_size = size };
+
+	frame->offload = (struct offload){ .checksum_start = 0 };
+	return frame->length >= ETHERNET_HEADER_SIZE && read_segments(&header, frame) && frame->offload.segments > 0;
+}
+
 void offload_write(const struct offload *offload, uint8_t *bytes)
 {
 	struct header header = {

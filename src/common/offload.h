@@ -30,6 +30,11 @@ enum {
  * checksum becomes the sum of the pseudo header, whatever it was. False: the fields contradict the frame or are not known here; it must be dropped.
  */
 bool offload_read(const uint8_t *header, struct frame *frame);
+/*
+ * Makes a frame, whose data and length are set, one to be segmented, by `type` and `size` of its segments alone, as they come from elsewhere. False: they
+ * contradict the frame.
+ */
+bool offload_set_segments(struct frame *frame, uint8_t type, uint16_t size);
 /* The header for a frame with that offload. */
 void offload_write(const struct offload *offload, uint8_t *header);
 

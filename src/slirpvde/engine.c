@@ -4,6 +4,7 @@
 #include "slirpvde/alias.h"
 #include "slirpvde/coalesce.h"
 #include "slirpvde/reassembly.h"
+#include "slirpvde/uncut.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,10 +14,10 @@ enum {
 	TIMERS_MAX = 4,                 /* libslirp has one (router advertisements); a further one would not run */
 	OUTPUT_BYTES = 2 * FRAME_MAX_SIZE,
 	/*
-	 * So much is sent without waiting for the end of a turn: the switch and the guest work on it meanwhile. It is about what a socket
-	 * of Linux takes at once (net.unix.max_dgram_qlen: 10 frames).
+	 * So much is sent without waiting for the end of a turn: the switch and the guest work on it meanwhile. It is half of libslirp's window,
+	 * and goes to the switch as one datagram or two.
 	 */
-	OUTPUT_EARLY = 16384,
+	OUTPUT_EARLY = 32000,
 	NANOSECONDS_PER_MS = 1000000,
 	ICMPV6_ROUTER_ADVERTISEMENT = 134,
 	ETHERTYPE_ARP = 0x0806,
@@ -35,6 +36,7 @@ struct output {
 	struct frame frame[ENGINE_BATCH];
 	unsigned count;
 	uint32_t used;
+	struct uncut last;              /* while uncut frames are wanted */
 	uint8_t bytes[OUTPUT_BYTES];
 };
 
@@ -45,6 +47,7 @@ struct slirp_engine {
 	Slirp *slirp;
 	struct sockaddr_in from4;       /* libslirp keeps pointers to these two */
 	struct sockaddr_in6 from6;
+	bool uncut;                     /* frames that are to be segmented are wanted */
 	bool muted;                     /* what libslirp sends goes nowhere: while the engine talks to it for itself */
 	struct forward_table forwards;
 	struct alias alias;
@@ -73,6 +76,7 @@ static void flush_output(struct slirp_engine *engine)
 	struct output *output = &engine->output;
 	unsigned count = output->count;
 
+	uncut_end(&output->last);
 	output->count = 0;
 	output->used = 0;
 	if (count)
@@ -108,25 +112,51 @@ static bool finish_frame(struct slirp_engine *engine, struct frame *frame)
 	return true;
 }
 
+/* Puts a frame of libslirp's behind the others. */
+static void put_frame(struct slirp_engine *engine, const void *data, uint32_t length)
+{
+	struct output *output = &engine->output;
+	struct frame *frame = &output->frame[output->count];
+
+	uncut_end(&output->last);
+	*frame = (struct frame){ .data = output->bytes + output->used, .length = length };
+	memcpy(frame->data, data, length);
+	if (!finish_frame(engine, frame))
+		return;
+	/* The next one begins at a multiple of 16, where copies are quick. */
+	output->used += (length + 15) & ~15U;
+	output->count++;
+	if (engine->uncut)
+		uncut_begin(&output->last, frame);
+	engine->counters.frames_out++;
+}
+
+/* Appends it to the last frame, if it continues that. */
+static bool continue_frame(struct slirp_engine *engine, const void *data, uint32_t length)
+{
+	struct output *output = &engine->output;
+	struct frame next = { .data = (uint8_t *)(uintptr_t)data, .length = length }, *last = output->last.frame;
+
+	/* Of a stream with a hidden address each frame is rewritten: none is like the one that libslirp sends next. */
+	if (!last || !uncut_append(&output->last, &next, (uint32_t)(output->bytes + sizeof(output->bytes) - (last->data + last->length))))
+		return false;
+	output->used = (uint32_t)(last->data + last->length - output->bytes + 15) & ~15U;
+	engine->counters.frames_out++;
+	return true;
+}
+
 static ssize_t on_send_packet(const void *data, size_t length, void *opaque)
 {
 	struct slirp_engine *engine = opaque;
 	struct output *output = &engine->output;
-	struct frame *frame;
 
 	if (engine->muted || length < ETHERNET_HEADER_SIZE || length > FRAME_MAX_SIZE)
 		return (ssize_t)length;
-	if (output->count == ENGINE_BATCH || output->used + length > sizeof(output->bytes))
-		flush_output(engine);
-	frame = &output->frame[output->count];
-	*frame = (struct frame){ .data = output->bytes + output->used, .length = (uint32_t)length };
-	memcpy(frame->data, data, length);
-	if (!finish_frame(engine, frame))
-		return (ssize_t)length;
-	/* The next one begins at a multiple of 16, where copies are quick. */
-	output->used += ((uint32_t)length + 15) & ~15U;
-	output->count++;
-	engine->counters.frames_out++;
+	if (!continue_frame(engine, data, (uint32_t)length)) {
+		if (output->count == ENGINE_BATCH || output->used + length > sizeof(output->bytes))
+			flush_output(engine);
+		put_frame(engine, data, (uint32_t)length);
+	}
 	if (output->used >= OUTPUT_EARLY)
 		flush_output(engine);
 	return (ssize_t)length;
@@ -275,6 +305,11 @@ static void input_frame(struct slirp_engine *engine, struct frame *frame)
 	/* A datagram put together stays only until the next fragment. */
 	if (frame->data != received)
 		coalesce_flush(&engine->coalescer);
+}
+
+void engine_give_uncut(struct slirp_engine *engine, bool wanted)
+{
+	engine->uncut = wanted;
 }
 
 void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned count)

@@ -49,7 +49,10 @@ struct slirp_engine *engine_create(const struct engine_config *config, const str
 				   struct engine_error *error);
 void engine_destroy(struct slirp_engine *engine);
 
-/* Frames from guests; their bytes are changed. What they cause to be sent is transmitted before it returns. */
+/* Whether TCP segments to guests may be transmitted uncut, as frames that are to be segmented (frame->offload). At first they may not. */
+void engine_give_uncut(struct slirp_engine *engine, bool wanted);
+
+/* Frames from guests, finished; their bytes are changed. A TCP segment may be longer than any interface would send. What they cause to be sent is transmitted before it returns. */
 void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned count);
 
 /*

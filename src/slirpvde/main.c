@@ -9,6 +9,8 @@
 #include "config.h"
 #include "slirpvde/slirpvde.h"
 
+#include "common/offload.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -35,6 +37,10 @@ static void on_frames(void *owner, struct frame *frames, unsigned count)
 {
 	struct slirpvde *program = owner;
 
+	/* libslirp takes a long segment as it is, but for its checksum. */
+	for (unsigned i = 0; i < count; i++)
+		if (offload_is_set(&frames[i].offload))
+			offload_complete_checksum(&frames[i]);
 	engine_loop_input(program->driver, frames, count);
 }
 
@@ -153,6 +159,8 @@ static int open_wire(struct slirpvde *program)
 		log_errno(&program->log, errno, "Could not connect to the VDE switch at '%s'",
 			  options->switch_name && *options->switch_name ? options->switch_name : "*DEFAULT*");
 	free(group);
+	if (program->wire)
+		engine_give_uncut(program->engine, wire_take_uncut(program->wire));
 	return program->wire ? 0 : STATUS_FAILED;
 }
 

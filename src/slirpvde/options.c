@@ -71,14 +71,6 @@ static int take_prefixes(void *owner, const char *value)
 	return 0;
 }
 
-/* libslirp advertises the prefix of the router's address, and nothing about it can be chosen. */
-static int refuse_radvdrc(void *owner, const char *value)
-{
-	(void)owner;
-	(void)value;
-	return ENOTSUP;
-}
-
 #define AT(member) offsetof(struct options, member)
 
 static const struct cli_option rows[] = {
@@ -96,7 +88,7 @@ static const struct cli_option rows[] = {
 	  0, NULL },
 	{ 'D', "dhcp", "[ADDR[/COUNT]]", "serve DHCP, from this address, to so many clients", CLI_CALL, 0, 0, 0, take_dhcp },
 	{ 'r', "radvd", "[PREFIX]", "send IPv6 router advertisements", CLI_CALL, 0, 0, 0, take_prefixes },
-	{ 'R', "radvdrc", "FILE", NULL, CLI_CALL, 0, 0, 0, refuse_radvdrc },
+	{ 'R', "radvdrc", "FILE", NULL, CLI_STRING, AT(radvdrc), 0, 0, NULL },
 	{ 't', "tftp", "DIR", "serve the files of a directory by TFTP", CLI_STRING, AT(tftp), 0, 0, NULL },
 	{ 0, "bootfile", "NAME", "the file to boot from, told by DHCP", CLI_STRING, AT(bootfile), 0, 0, NULL },
 	{ 0, "tftp-server-name", "NAME", "the TFTP server's name, told by DHCP", CLI_STRING, AT(tftp_server_name), 0, 0, NULL },
@@ -206,6 +198,9 @@ static int set_prefixes(const struct options *options, struct engine_config *con
 	struct network network;
 	char *slash;
 
+	/* libslirp advertises the prefix of the router's address; intervals, lifetimes and routes cannot be chosen. */
+	if (options->radvdrc)
+		return engine_fail(error, "radvd configuration '%s': cannot be followed; --radvd=PREFIX advertises a prefix", options->radvdrc);
 	config->advertise = options->advertise;
 	if (!options->prefixes)
 		return 0;

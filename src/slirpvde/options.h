@@ -29,6 +29,7 @@ struct options {
 	const char *dhcp_text;          /* ADDR[/COUNT]; NULL: none was given */
 	bool advertise;
 	const char *prefixes;           /* of -r; NULL: none was given */
+	const char *radvdrc;            /* of -R, which is refused */
 	struct cli_list outbound;
 	struct cli_list dns_search;
 	const char *hostname, *domain, *bootfile, *tftp_server_name;

@@ -3,6 +3,9 @@
 
 #include "psk_file.h"
 
+#include "common/offload.h"
+#include "common/segment.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -42,23 +45,36 @@ static uint8_t *keep_copy(struct node *node, const uint8_t *frame, size_t length
 	return copy;
 }
 
-static void deliver(void *owner, struct session *session, uint8_t *frame, size_t length, bool transient)
+static void collect(struct node *node, struct cable *cable, const struct frame *frame)
 {
-	struct node *node = owner;
-	struct cable *cable = session->user;
-
-	if (!cable)
-		return;
-	if (transient)
-		frame = keep_copy(node, frame, length);
 	if (cable->count == WIRE_BATCH)
 		cable_hand_over(cable);
-	cable->frames[cable->count++] = (struct frame){ .data = frame, .length = (uint32_t)length };
+	cable->frames[cable->count++] = *frame;
 	if (cable->dirty)
 		return;
 	cable->dirty = true;
 	cable->next_dirty = node->dirty;
 	node->dirty = cable;
+}
+
+static void deliver(void *owner, struct session *session, uint8_t *bytes, size_t length, bool transient)
+{
+	struct node *node = owner;
+	struct frame frame = { .data = bytes, .length = (uint32_t)length };
+
+	if (!session->user)
+		return;
+	if (transient)
+		frame.data = keep_copy(node, bytes, length);
+	collect(node, session->user, &frame);
+}
+
+static void deliver_uncut(void *owner, struct session *session, uint8_t *bytes, size_t length, uint8_t type, uint16_t size)
+{
+	struct frame frame = { .data = bytes, .length = (uint32_t)length };
+
+	if (session->user && offload_set_segments(&frame, type, size))
+		collect(owner, session->user, &frame);
 }
 
 static uint8_t *give_buffer(void *owner, size_t size)
@@ -77,13 +93,32 @@ static void send_datagram(void *owner, const union address *to, uint8_t *datagra
 
 /* ---- from the plugs to the network ---- */
 
+/* Cut, for a path that does not take it whole. */
+static void send_cut(struct cable *cable, const struct frame *frame, uint64_t now)
+{
+	uint8_t *part = cable->node->part + FRAME_HEADROOM;
+	struct segment_plan plan;
+
+	if (!segment_plan_sized(&plan, frame->data, frame->length, frame->offload.segment_size))
+		return;
+	for (uint32_t i = 0; i < segment_count(&plan); i++)
+		session_send_frame(cable->session, part, segment_write(&plan, frame->data, i, part), now);
+}
+
 static void frames_came(void *owner, struct frame *frames, unsigned count)
 {
 	struct cable *cable = owner;
 	uint64_t now = loop_now(cable->node->loop);
 
-	for (unsigned i = 0; i < count; i++)
-		session_send_frame(cable->session, frames[i].data, frames[i].length, now);
+	for (unsigned i = 0; i < count; i++) {
+		const struct offload *offload = &frames[i].offload;
+
+		if (offload->segments == 0)
+			session_send_frame(cable->session, frames[i].data, frames[i].length, now);
+		else if (!session_send_uncut(cable->session, frames[i].data, frames[i].length, (uint8_t)offload->segment_type,
+					     offload->segment_size, now))
+			send_cut(cable, &frames[i], now);
+	}
 	udp_flush(cable->node->udp);
 }
 
@@ -123,7 +158,10 @@ static int plug_in(struct cable *cable)
 	const char *name = cable->node->options->socket;
 
 	cable->wire = wire_open_plug(cable->node->loop, name, cable->description, NULL, &wire_calls, cable);
-	return cable->wire ? 0 : errno;
+	if (!cable->wire)
+		return errno;
+	wire_take_uncut(cable->wire);
+	return 0;
 }
 
 struct cable *cable_open(struct node *node, struct session *session, const char *description)
@@ -163,7 +201,7 @@ void cable_close(struct cable *cable)
 
 /* ---- life ---- */
 
-static const struct session_callbacks session_calls = { give_buffer, send_datagram, deliver };
+static const struct session_callbacks session_calls = { give_buffer, send_datagram, deliver, deliver_uncut };
 
 static void tick(void *owner)
 {
@@ -214,7 +252,8 @@ int node_open(struct node *node, const struct options *options, struct loop *loo
 	}
 	node->copies = malloc(NODE_COPIES);
 	node->tick = loop_add_timer(loop, tick, node);
-	if (!node->copies || !node->tick) {
+	node->part = malloc(FRAME_HEADROOM + FRAME_MAX_SIZE);
+	if (!node->copies || !node->part || !node->tick) {
 		log_errno(log, ENOMEM, "cannot start");
 		return ENOMEM;
 	}
@@ -242,6 +281,7 @@ void node_close(struct node *node)
 	udp_close(node->udp);
 	loop_remove_timer(node->tick);
 	free(node->copies);
+	free(node->part);
 	if (node->env) {
 		noise_destroy(node->env->noise);
 		OPENSSL_cleanse(node->env, sizeof(*node->env));

@@ -62,6 +62,7 @@ struct node {
 	struct loop_timer *tick;
 	struct cable *dirty;
 	uint8_t *copies;
+	uint8_t *part;                  /* a segment of a frame that is cut, with room before it */
 	size_t copies_used;
 	uint64_t started_ns;
 	void (*ticked)(void *owner);

@@ -47,6 +47,7 @@ enum payload_kind {
 	KIND_PROBE = 3,                 /* kind 1 | size of this datagram 2 | zeros: keepalive and path MTU probe in one */
 	KIND_PROBE_ACK = 4,             /* kind 1 | size 2 of the probe as it arrived */
 	KIND_CLOSE = 5,                 /* kind 1: the sender is going; its session is over */
+	KIND_UNCUT = 6,                 /* kind 1 | segment type 1 | segment size 2 | a TCP frame to be cut into segments of that size: offload.h */
 };
 
 enum protocol_sizes {
@@ -66,6 +67,7 @@ enum protocol_sizes {
 	KIND_SIZE = 1,
 	PROBE_SIZE = KIND_SIZE + 2,
 	FRAGMENT_HEADER_SIZE = 8,
+	UNCUT_HEADER_SIZE = 3,
 	FRAME_HEADROOM = KIND_SIZE + FRAGMENT_HEADER_SIZE,      /* bytes before a frame that sending it may overwrite */
 
 	UDP_PAYLOAD_MAX = 65507,

@@ -179,6 +179,22 @@ void session_send_frame(struct session *session, uint8_t *frame, size_t length, 
 	send_payload(session, frame - 1, length + KIND_SIZE, now_ns);
 }
 
+bool session_send_uncut(struct session *session, uint8_t *frame, size_t length, uint8_t type, uint16_t size, uint64_t now_ns)
+{
+	uint8_t *payload = frame - UNCUT_HEADER_SIZE - KIND_SIZE;
+
+	if (!session->up || length > FRAME_MAX_SIZE ||
+	    keypair_datagram_size(&session->current, KIND_SIZE + UNCUT_HEADER_SIZE + length) > session->path.size)
+		return false;
+	session->counters.frames_out++;
+	session->counters.bytes_out += length;
+	payload[0] = KIND_UNCUT;
+	payload[KIND_SIZE] = type;
+	write_be16(payload + KIND_SIZE + 1, size);
+	send_payload(session, payload, KIND_SIZE + UNCUT_HEADER_SIZE + length, now_ns);
+	return true;
+}
+
 /* ---- what a genuine datagram carries ---- */
 
 static void handle_frame(struct session *session, uint8_t *body, size_t length, bool transient)
@@ -190,6 +206,17 @@ static void handle_frame(struct session *session, uint8_t *body, size_t length, 
 	session->counters.frames_in++;
 	session->counters.bytes_in += length;
 	env->callbacks->deliver(env->owner, session, body, length, transient);
+}
+
+static void handle_uncut(struct session *session, uint8_t *body, size_t length)
+{
+	const struct session_env *env = session->env;
+
+	if (length < UNCUT_HEADER_SIZE + ETHERNET_HEADER_SIZE || length > UNCUT_HEADER_SIZE + FRAME_MAX_SIZE || !env->callbacks->deliver_uncut)
+		return;
+	session->counters.frames_in++;
+	session->counters.bytes_in += length - UNCUT_HEADER_SIZE;
+	env->callbacks->deliver_uncut(env->owner, session, body + UNCUT_HEADER_SIZE, length - UNCUT_HEADER_SIZE, body[0], read_be16(body + 1));
 }
 
 static void handle_fragment(struct session *session, const uint8_t *body, size_t length, uint64_t now_ns)
@@ -219,6 +246,9 @@ static void handle_payload(struct session *session, uint8_t *payload, size_t len
 		break;
 	case KIND_FRAGMENT:
 		handle_fragment(session, payload + KIND_SIZE, length - KIND_SIZE, now_ns);
+		break;
+	case KIND_UNCUT:
+		handle_uncut(session, payload + KIND_SIZE, length - KIND_SIZE);
 		break;
 	case KIND_PROBE:
 		if (length >= PROBE_SIZE)

@@ -25,6 +25,8 @@ struct session_callbacks {
 	 * elsewhere and is gone when this returns.
 	 */
 	void (*deliver)(void *owner, struct session *session, uint8_t *frame, size_t length, bool transient);
+	/* A TCP frame to be cut, if the three agree with one another, which nobody has looked at. NULL: it is dropped. */
+	void (*deliver_uncut)(void *owner, struct session *session, uint8_t *frame, size_t length, uint8_t type, uint16_t size);
 };
 
 /* What all sessions of a program share. */
@@ -111,6 +113,11 @@ enum verdict session_receive(struct session *session, const union address *from,
  * writable; they and the frame's own bytes are changed.
  */
 void session_send_frame(struct session *session, uint8_t *frame, size_t length, uint64_t now_ns);
+/*
+ * Sends a TCP frame that is to be cut into segments of `size` bytes of payload as one datagram. False: the path does not take one so long, and nothing was sent. In
+ * pieces it does not go: one lost would be the loss of all.
+ */
+bool session_send_uncut(struct session *session, uint8_t *frame, size_t length, uint8_t type, uint16_t size, uint64_t now_ns);
 /* To be called at least each second. */
 void session_tick(struct session *session, uint64_t now_ns);
 /* The system refused a datagram of this size to the peer's address. */

@@ -64,6 +64,7 @@ struct endpoint {
 	uint64_t oversize;              /* frames received that were too long */
 	uint64_t invalid;               /* and with impossible offload */
 	bool offload;                   /* gives and takes frames with offload; to others they go finished */
+	bool only_uncut;                /* of these it takes those that are to be segmented, no others */
 };
 
 /*

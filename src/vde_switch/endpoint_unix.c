@@ -163,6 +163,30 @@ static unsigned spread(struct endpoint *endpoint, struct frame *frames)
 	return count;
 }
 
+/*
+ * What lies in the buffer of `frame` begins with UNCUT_MARK: a request for such frames, or one of them, which then begins behind the prefix. How many
+ * frames it is.
+ */
+static unsigned accept_uncut(struct endpoint *endpoint, struct frame *frame, size_t length)
+{
+	if (length == AGGREGATE_MARK_SIZE) {
+		endpoint->offload = endpoint->only_uncut = true;
+		return 0;
+	}
+	if (!endpoint->offload || length < UNCUT_PREFIX_SIZE) {
+		endpoint->invalid++;
+		return 0;
+	}
+	frame->data += UNCUT_PREFIX_SIZE;
+	frame->length = (uint32_t)length - UNCUT_PREFIX_SIZE;
+	if (offload_read(frame->data - OFFLOAD_HEADER_SIZE, frame) && (frame->length <= FRAME_MAX_SIZE || frame->offload.segments))
+		return 1;
+	frame->data -= UNCUT_PREFIX_SIZE;
+	frame->offload = (struct offload){ .checksum_start = 0 };
+	endpoint->invalid++;
+	return 0;
+}
+
 /* A read in vain costs as much as one with a frame; so as many are tried as found something last time, and twice that when all did. */
 static unsigned aggregates_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
@@ -171,11 +195,13 @@ static unsigned aggregates_receive(struct endpoint *endpoint, struct frame *fram
 	ssize_t length = 0;
 
 	for (; reads < self->reads && count + AGGREGATE_FRAMES <= max; reads++) {
-		length = recv(endpoint->fd, frames[count].data, FRAME_MAX_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+		length = recv(endpoint->fd, frames[count].data, UNCUT_PREFIX_SIZE + ENDPOINT_FRAME_ROOM, MSG_DONTWAIT | MSG_TRUNC);
 		if (length < 0)
 			break;
 		frames[count].length = (uint32_t)length;
-		if (length > FRAME_MAX_SIZE)
+		if (length <= UNCUT_PREFIX_SIZE + ENDPOINT_FRAME_ROOM && uncut_is(frames[count].data, (size_t)length))
+			count += accept_uncut(endpoint, &frames[count], (size_t)length);
+		else if (length > FRAME_MAX_SIZE)
 			endpoint->oversize++;
 		else if (aggregate_is(frames[count].data, (size_t)length))
 			count += spread(endpoint, frames + count);
@@ -189,23 +215,48 @@ static unsigned aggregates_receive(struct endpoint *endpoint, struct frame *fram
 	return count;
 }
 
+static ssize_t send_uncut(const struct endpoint *endpoint, const struct egress *frame)
+{
+	uint8_t header[OFFLOAD_HEADER_SIZE];
+	struct iovec piece[2 + AGGREGATE_PIECES] = { { (void *)(uintptr_t)UNCUT_MARK, AGGREGATE_MARK_SIZE }, { header, sizeof(header) } };
+	struct msghdr message = { .msg_iov = piece, .msg_iovlen = 2 + frame->pieces };
+
+	offload_write(frame->offload, header);
+	memcpy(piece + 2, frame->piece, frame->pieces * sizeof(piece[0]));
+	return sendmsg(endpoint->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* One datagram: a frame, uncut or not, or an aggregate. How many frames are in it; *sent as send(2). */
+static unsigned send_datagram(const struct endpoint *endpoint, const struct egress *frames, unsigned count, ssize_t *sent)
+{
+	struct aggregate aggregate;
+	unsigned n = 0;
+
+	if (frames->offload->segments) {
+		*sent = send_uncut(endpoint, frames);
+		return 1;
+	}
+	for (aggregate_start(&aggregate); n < count && !frames[n].offload->segments; n++)
+		if (!aggregate_add(&aggregate, frames[n].piece, frames[n].pieces, frames[n].length))
+			break;
+	*sent = aggregate_send(&aggregate, endpoint->fd);
+	return n;
+}
+
 static unsigned aggregates_transmit(struct endpoint *endpoint, const struct egress *frames, unsigned count)
 {
 	unsigned done = 0;
 
 	while (done < count) {
-		struct aggregate aggregate;
-		unsigned end = done;
+		ssize_t sent;
+		unsigned n = send_datagram(endpoint, frames + done, count - done, &sent);
 
-		for (aggregate_start(&aggregate); end < count; end++)
-			if (!aggregate_add(&aggregate, frames[end].piece, frames[end].pieces, frames[end].length))
-				break;
-		if (aggregate_send(&aggregate, endpoint->fd) < 0) {
+		if (sent < 0) {
 			if (errno == EAGAIN || errno == ENOBUFS)
 				break;
-			endpoint->errors += end - done;
+			endpoint->errors += n;
 		}
-		done = end;
+		done += n;
 	}
 	return done;
 }

@@ -255,12 +255,18 @@ static void stage_finished(struct vde_switch *sw, struct endpoint *endpoint, str
 		stage_image(forwarder, endpoint, &image->parts[i].image);
 }
 
+/* Whether the endpoint takes this image as it is. */
+static bool takes(const struct endpoint *endpoint, const struct frame_image *image)
+{
+	return !offload_is_set(&image->offload) || (endpoint->offload && (image->offload.segments || !endpoint->only_uncut));
+}
+
 static void port_transmit(struct vde_switch *sw, struct port *port, struct frame_image *image)
 {
 	port->counters.out_frames += offload_frames(&image->offload);
 	port->counters.out_bytes += offload_bytes(&image->offload, image->length);
 	for (struct endpoint *endpoint = port->endpoints; endpoint; endpoint = endpoint->next)
-		if (endpoint->offload || !offload_is_set(&image->offload))
+		if (takes(endpoint, image))
 			stage_image(sw->forwarder, endpoint, image);
 		else
 			stage_finished(sw, endpoint, image);
@@ -492,6 +498,15 @@ static void forward_finished(void *owner, struct frame *frames, unsigned count)
 	forward_batch(input->sw, input->port, frames, count);
 }
 
+/* A received frame is at the beginning of its buffer again, and plain. */
+static void reset_frame(const struct forwarder *forwarder, struct frame *frame)
+{
+	size_t index = (size_t)(frame->data - forwarder->buffers) / BUFFER_STRIDE;
+
+	frame->data = forwarder->buffers + index * BUFFER_STRIDE + HEADROOM;
+	frame->offload = (struct offload){ .checksum_start = 0 };
+}
+
 /* Frames with offload: as they are, unless there are listeners. */
 static void forward_unfinished(struct vde_switch *sw, struct port *port, struct frame *frames, unsigned count)
 {
@@ -502,7 +517,7 @@ static void forward_unfinished(struct vde_switch *sw, struct port *port, struct 
 	else
 		port->counters.dropped[DROP_ERROR] += finish_frames(&sw->forwarder->finisher, frames, count, forward_finished, &input);
 	for (unsigned i = 0; i < count; i++)
-		frames[i].offload = (struct offload){ .checksum_start = 0 };
+		reset_frame(sw->forwarder, &frames[i]);
 }
 
 void forward_receive(struct vde_switch *sw, struct endpoint *from)

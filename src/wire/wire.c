@@ -10,6 +10,9 @@
  */
 #include "wire_internal.h"
 
+#include "common/aggregate.h"
+#include "common/segment.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -259,9 +262,12 @@ void wire_close(struct wire *wire)
 	leave(wire);
 }
 
-static bool is_valid(const struct frame *frame)
+/* A frame that begins like an uncut one would be taken for that in the queue; no bridge passes such a one. */
+static bool is_valid(const struct wire *wire, const struct frame *frame)
 {
-	return frame->length >= ETHERNET_HEADER_SIZE && frame->length <= FRAME_MAX_SIZE;
+	if (frame->offload.segments > 0)
+		return wire->uncut && frame->length <= FRAME_MAX_SIZE - UNCUT_PREFIX_SIZE;
+	return frame->length >= ETHERNET_HEADER_SIZE && frame->length <= FRAME_MAX_SIZE && !(wire->uncut && uncut_is(frame->data, frame->length));
 }
 
 /* Sends or queues frames of valid size, at most WIRE_BATCH. */
@@ -281,6 +287,41 @@ static void send_run(struct wire *wire, const struct frame *frames, unsigned cou
 	}
 }
 
+/* The segments of a frame that the other side does not take uncut, a few at a time. */
+static void send_cut(struct wire *wire, const struct frame *frame)
+{
+	enum { PART = 16 };
+	struct frame segments[PART];
+	struct segment_plan plan;
+	uint8_t *room;
+	unsigned filled = 0;
+
+	if (!segment_plan_sized(&plan, frame->data, frame->length, frame->offload.segment_size))
+		return;
+	room = malloc((size_t)PART * (plan.header + plan.size));
+	if (room == NULL) {
+		wire->counters.dropped_full += segment_count(&plan);
+		return;
+	}
+	for (uint32_t i = 0; i < segment_count(&plan); i++) {
+		uint8_t *out = room + (size_t)filled * (plan.header + plan.size);
+
+		segments[filled++] = (struct frame){.data = out, .length = segment_write(&plan, frame->data, i, out)};
+		if (filled == PART || i + 1 == segment_count(&plan)) {
+			send_run(wire, segments, filled);
+			filled = 0;
+		}
+	}
+	free(room);
+}
+
+bool wire_take_uncut(struct wire *wire)
+{
+	if (!wire->uncut && wire->kind->take_uncut != NULL)
+		wire->uncut = wire->kind->take_uncut(wire);
+	return wire->uncut;
+}
+
 void wire_send(struct wire *wire, const struct frame *frames, unsigned count)
 {
 	if (wire->closed || wire->out_gone) {
@@ -290,10 +331,12 @@ void wire_send(struct wire *wire, const struct frame *frames, unsigned count)
 	for (unsigned i = 0; i < count && !wire->out_gone; ) {
 		unsigned run = 0;
 
-		while (i + run < count && run < WIRE_BATCH && is_valid(&frames[i + run]))
+		while (i + run < count && run < WIRE_BATCH && is_valid(wire, &frames[i + run]))
 			run++;
 		if (run > 0)
 			send_run(wire, frames + i, run);
+		else if (frames[i].offload.segments > 0)
+			send_cut(wire, &frames[i]);
 		else
 			wire->counters.dropped_size++;
 		i += run > 0 ? run : 1;

@@ -63,7 +63,15 @@ struct wire *wire_open_tap(struct loop *loop, int fd, const struct wire_callback
 /* Closes and frees; NULL is accepted. Allowed in the wire's own callbacks. */
 void wire_close(struct wire *wire);
 
-/* Takes the frames (their bytes are copied when they must wait). Frames over the bound are dropped and counted. */
+/*
+ * Lets frames that are to be segmented (common/offload.h) come uncut, frame->offload set, where the other side can give them. Returns whether it can; if so
+ * wire_send passes such frames on as they are. For an owner who gains by it; not with wire_join.
+ */
+bool wire_take_uncut(struct wire *wire);
+/*
+ * Takes the frames (their bytes are copied when they must wait). Frames over the bound are dropped and counted. Those that are to be segmented are cut here
+ * when the other side does not take them uncut; their checksum is nobody's to complete before.
+ */
 void wire_send(struct wire *wire, const struct frame *frames, unsigned count);
 bool wire_is_full(const struct wire *wire);
 /* Stops or resumes reading; while paused, what arrives waits in the system. */

@@ -34,6 +34,8 @@ struct wire_kind {
 	void (*receive)(struct wire *wire);
 	/* Sends frames of valid size while the queue is empty. Returns how many are done with, be it sent, refused or put in the queue. */
 	unsigned (*transmit)(struct wire *wire, const struct frame *frames, unsigned count);
+	/* Asks the other side for frames that are to be segmented, uncut; true: it will take such ones too. NULL: it cannot. */
+	bool (*take_uncut)(struct wire *wire);
 	/* Sends from the queue what goes now. */
 	void (*flush)(struct wire *wire);
 	/* Waits until what was sent has arrived at the peer, no longer than the deadline. NULL: nothing to wait for. */
@@ -74,6 +76,7 @@ struct wire {
 	bool full;
 	bool lost;                      /* the end was reached and told */
 	bool out_gone;                  /* nothing can be sent any more */
+	bool uncut;                     /* frames to be segmented go uncut, both ways */
 	bool closed;
 	struct wire_moderation moderation;
 };
@@ -94,7 +97,7 @@ void wire_out_gone(struct wire *wire);
 void wire_update(struct wire *wire);
 
 size_t wire_queue_length(const struct wire_queue *queue);
-/* Returns false when the bound or memory does not allow it. */
+/* Returns false when the bound or memory does not allow it. A frame that is to be segmented has the prefix of an uncut one (common/aggregate.h) in its record. */
 bool wire_queue_append(struct wire_queue *queue, const struct frame *frame);
 bool wire_queue_append_bytes(struct wire_queue *queue, const void *bytes, size_t length);
 /* The record at *offset from the start, which is moved behind it; false at the end. */

@@ -6,6 +6,7 @@
 #include "wire_internal.h"
 
 #include "common/aggregate.h"
+#include "common/offload.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,6 +21,7 @@ enum {
 	SETTLE_STEP_MS = 1,
 	PLUG_SMALL_BATCH = 8,           /* asking for many costs even when few are there */
 	PLUG_SINGLES = 7,               /* frames asked for one by one after one that came alone */
+	PLUG_DATAGRAM_MAX = UNCUT_PREFIX_SIZE + OFFLOAD_FRAME_MAX,
 };
 
 struct wire_plug {
@@ -75,6 +77,19 @@ static void choose_batch(struct wire_plug *plug, unsigned asked, unsigned came)
 	plug->singles = came == 1 ? PLUG_SINGLES : 0;
 }
 
+/* What lies in the slot of `frame` begins with UNCUT_MARK. */
+static unsigned take_uncut(struct wire_plug *plug, uint8_t *slot, size_t length, struct frame *frame)
+{
+	*frame = (struct frame){.data = slot + UNCUT_PREFIX_SIZE};
+	if (length >= UNCUT_PREFIX_SIZE) {
+		frame->length = (uint32_t)length - UNCUT_PREFIX_SIZE;
+		if (offload_read(frame->data - OFFLOAD_HEADER_SIZE, frame) && frame->offload.segments > 0)
+			return 1;
+	}
+	plug->wire.counters.dropped_size++;
+	return 0;
+}
+
 /* A datagram of `length` bytes in the slot of frames[0] becomes frames; returns how many. */
 static unsigned take_datagram(struct wire_plug *plug, unsigned first, size_t length, struct frame *frames)
 {
@@ -82,6 +97,8 @@ static unsigned take_datagram(struct wire_plug *plug, unsigned first, size_t len
 	uint32_t lengths[AGGREGATE_FRAMES] = {(uint32_t)length};
 	unsigned count = 1;
 
+	if (plug->wire.uncut && length <= PLUG_DATAGRAM_MAX && uncut_is(slot[0], length))
+		return take_uncut(plug, slot[0], length, frames);
 	if (length <= WIRE_SLOT_SIZE && aggregate_is(slot[0], length)) {
 		for (unsigned i = 1; i < AGGREGATE_FRAMES; i++)
 			slot[i] = wire_slot(plug->slots, first + i);
@@ -106,7 +123,7 @@ static void aggregates_receive(struct wire *wire)
 	int error = 0;
 
 	for (; reads < most && count + AGGREGATE_FRAMES <= WIRE_BATCH; reads++) {
-		n = recv(wire->in_fd, wire_slot(plug->slots, count), WIRE_SLOT_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+		n = recv(wire->in_fd, wire_slot(plug->slots, count), PLUG_DATAGRAM_MAX, MSG_DONTWAIT | MSG_TRUNC);
 		if (n < 0) {
 			error = errno;
 			break;
@@ -124,28 +141,79 @@ static void aggregates_receive(struct wire *wire)
 		receive_failed(plug, error);
 }
 
-static unsigned aggregates_send(struct wire_plug *plug, const struct vde_frame *batch, unsigned count)
+/* One datagram: an uncut frame, one from the queue, another frame, or an aggregate. How many frames are in it; *sent as send(2). */
+static unsigned send_datagram(struct wire_plug *plug, const struct frame *frames, unsigned count, ssize_t *sent)
+{
+	struct aggregate aggregate;
+	unsigned n = 0;
+
+	if (frames->offload.segments > 0) {
+		uint8_t header[OFFLOAD_HEADER_SIZE];
+		struct iovec piece[3] = {{(void *)(uintptr_t)UNCUT_MARK, AGGREGATE_MARK_SIZE}, {header, sizeof(header)}, {frames->data, frames->length}};
+		struct msghdr message = {.msg_iov = piece, .msg_iovlen = 3};
+
+		offload_write(&frames->offload, header);
+		*sent = sendmsg(plug->wire.out_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		return 1;
+	}
+	if (plug->wire.uncut && uncut_is(frames->data, frames->length)) {
+		*sent = send(plug->wire.out_fd, frames->data, frames->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+		return 1;
+	}
+	for (aggregate_start(&aggregate); n < count && frames[n].offload.segments == 0; n++) {
+		struct iovec piece = {frames[n].data, frames[n].length};
+
+		if (plug->wire.uncut && uncut_is(frames[n].data, frames[n].length))
+			break;
+		if (!aggregate_add(&aggregate, &piece, 1, frames[n].length))
+			break;
+	}
+	*sent = aggregate_send(&aggregate, plug->wire.out_fd);
+	return n;
+}
+
+static unsigned aggregates_transmit(struct wire *wire, const struct frame *frames, unsigned count)
 {
 	unsigned done = 0;
 
 	while (done < count) {
-		struct aggregate aggregate;
-		struct iovec piece;
-		unsigned end = done;
+		ssize_t sent;
+		unsigned n = send_datagram(plug_of(wire), frames + done, count - done, &sent);
 
-		for (aggregate_start(&aggregate); end < count; end++) {
-			piece = (struct iovec){batch[end].data, batch[end].length};
-			if (!aggregate_add(&aggregate, &piece, 1, (uint32_t)batch[end].length))
-				break;
-		}
-		if (aggregate_send(&aggregate, plug->wire.out_fd) < 0) {
+		if (sent < 0) {
 			if (errno == EAGAIN)
 				break;
-			plug->wire.counters.errors += end - done;
+			wire->counters.errors += n;
 		}
-		done = end;
+		done += n;
 	}
 	return done;
+}
+
+/* The records of uncut frames are datagrams already. */
+static void aggregates_flush(struct wire *wire)
+{
+	unsigned count, done;
+
+	do {
+		struct frame frames[WIRE_BATCH];
+		size_t offset = 0, ends[WIRE_BATCH];
+
+		for (count = 0; count < WIRE_BATCH; count++) {
+			frames[count] = (struct frame){.data = NULL};
+			if (!wire_queue_next(&wire->queue, &offset, &frames[count].data, &frames[count].length))
+				break;
+			ends[count] = offset;
+		}
+		done = aggregates_transmit(wire, frames, count);
+		if (done > 0)
+			wire_queue_remove(&wire->queue, ends[done - 1]);
+	} while (count > 0 && done == count);
+}
+
+static bool aggregates_take_uncut(struct wire *wire)
+{
+	return send(wire->out_fd, UNCUT_MARK, AGGREGATE_MARK_SIZE, MSG_DONTWAIT | MSG_NOSIGNAL) == AGGREGATE_MARK_SIZE;
 }
 
 static void plug_receive(struct wire *wire)
@@ -200,8 +268,6 @@ static unsigned send_batch(struct wire_plug *plug, const struct vde_frame *batch
 {
 	unsigned done = 0;
 
-	if (plug->aggregates)
-		return aggregates_send(plug, batch, count);
 	while (done < count) {
 		int n = vde_send_batch(plug->conn, batch + done, count - done, 0);
 
@@ -285,8 +351,9 @@ static const struct wire_kind plug_kind = {
 
 static const struct wire_kind aggregates_kind = {
 	.receive = aggregates_receive,
-	.transmit = plug_transmit,
-	.flush = plug_flush,
+	.transmit = aggregates_transmit,
+	.take_uncut = aggregates_take_uncut,
+	.flush = aggregates_flush,
 	.settle = plug_settle,
 	.destroy = plug_destroy,
 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire_internal.h"
 
+#include "common/aggregate.h"
+#include "common/offload.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,11 +53,19 @@ bool wire_queue_append_bytes(struct wire_queue *queue, const void *bytes, size_t
 
 bool wire_queue_append(struct wire_queue *queue, const struct frame *frame)
 {
-	if (!make_room(queue, WIRE_RECORD_HEADER + frame->length))
+	uint32_t prefix = frame->offload.segments > 0 ? UNCUT_PREFIX_SIZE : 0;
+	uint8_t *record;
+
+	if (!make_room(queue, WIRE_RECORD_HEADER + prefix + frame->length))
 		return false;
-	write_be16(queue->bytes + queue->end, (uint16_t)frame->length);
-	memcpy(queue->bytes + queue->end + WIRE_RECORD_HEADER, frame->data, frame->length);
-	queue->end += WIRE_RECORD_HEADER + frame->length;
+	record = queue->bytes + queue->end;
+	write_be16(record, (uint16_t)(prefix + frame->length));
+	if (prefix > 0) {
+		memcpy(record + WIRE_RECORD_HEADER, UNCUT_MARK, AGGREGATE_MARK_SIZE);
+		offload_write(&frame->offload, record + WIRE_RECORD_HEADER + AGGREGATE_MARK_SIZE);
+	}
+	memcpy(record + WIRE_RECORD_HEADER + prefix, frame->data, frame->length);
+	queue->end += WIRE_RECORD_HEADER + prefix + frame->length;
 	return true;
 }
 

@@ -120,6 +120,13 @@ def sanitized_library():
 
 
 @functools.cache
+def is_sanitized():
+    """True when our programs are: sanitizers keep what is freed, and are slow."""
+    with open(ours("vde_switch"), "rb") as program:
+        return b"__asan_init" in program.read()
+
+
+@functools.cache
 def _asan_runtime():
     return subprocess.run(["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
@@ -604,6 +611,7 @@ def answers(path):
 # ---- plugs by hand ---------------------------------------------------------------------------------------------------
 
 MAGIC = 0xfeedface
+UNCUT_MARK = b"\x01\x80\xc2\x00\x00\x01vu"
 AGGREGATES = b"vdeaggr1"       # at the end of an address: datagrams may be aggregates
 AGGREGATE_MARK = b"\x01\x80\xc2\0\0\x01vd"
 

@@ -79,7 +79,20 @@ static void peer_down(void *owner, struct session *session, enum hub_reason reas
 	side->mail.last_reason = reason;
 }
 
-static const struct session_callbacks session_callbacks = { give_buffer, post, take_frame };
+static void take_uncut(void *owner, struct session *session, uint8_t *frame, size_t length, uint8_t type, uint16_t size)
+{
+	struct side *side = owner;
+
+	(void)session;
+	assert(length >= ETHERNET_HEADER_SIZE && length <= FRAME_MAX_SIZE);
+	memcpy(side->mail.last, frame, length);
+	side->mail.last_length = length;
+	side->mail.uncut++;
+	side->mail.segment_type = type;
+	side->mail.segment_size = size;
+}
+
+static const struct session_callbacks session_callbacks = { give_buffer, post, take_frame, take_uncut };
 static const struct hub_callbacks hub_callbacks = { peer_up, peer_down };
 
 static void init_side(struct world *world, struct side *side, int who, enum protocol_mode mode)

@@ -22,6 +22,9 @@ struct mailbox {
 	uint8_t last[FRAME_HEADROOM + 65535];
 	uint64_t sum;                   /* of the frames' numbers */
 	enum hub_reason last_reason;
+	unsigned uncut;                 /* frames to be cut, in `last` too */
+	uint8_t segment_type;
+	uint16_t segment_size;
 };
 
 struct world;

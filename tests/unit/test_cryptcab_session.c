@@ -95,6 +95,35 @@ static void one_frame_per_datagram(void **state)
 	world_destroy(world);
 }
 
+/* A frame that is to be cut is one datagram where the path takes it, and nothing where it does not. */
+static void uncut_frames(void **state)
+{
+	static uint8_t room[FRAME_HEADROOM + 40000];
+	struct world *world = world_create(MODE_SEALED);
+	uint8_t *frame = room + FRAME_HEADROOM;
+
+	(void)state;
+	world->mtu = 65535;
+	world_start_client(world, 0);
+	world_pass(world, 3 * SECOND);
+	for (unsigned i = 0; i < 40000; i++)
+		frame[i] = (uint8_t)(i * 7);
+	assert_true(session_send_uncut(&world->sessions[0], frame, 40000, 1, 1448, world->now));
+	assert_int_equal(world->queued, 1);
+	world_carry(world);
+	assert_int_equal(world->server.mail.uncut, 1);
+	assert_int_equal(world->server.mail.last_length, 40000);
+	assert_memory_equal(world->server.mail.last, frame, 40000);
+	assert_int_equal(world->server.mail.segment_type, 1);
+	assert_int_equal(world->server.mail.segment_size, 1448);
+	world_destroy(world);
+
+	world = connected(MODE_SEALED);
+	assert_false(session_send_uncut(&world->sessions[0], frame, 3000, 1, 1448, world->now));
+	assert_int_equal(world->queued, 0);
+	world_destroy(world);
+}
+
 /* ---- hostile networks ---- */
 
 struct capture { uint8_t *bytes; size_t length; int to; union address from; };
@@ -782,6 +811,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_of_all_sizes),
 		cmocka_unit_test(one_frame_per_datagram),
+		cmocka_unit_test(uncut_frames),
 		cmocka_unit_test(replayed),
 		cmocka_unit_test(bits_flipped),
 		cmocka_unit_test(handshake_attacked),

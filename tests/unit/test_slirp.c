@@ -12,6 +12,7 @@
 #include "slirpvde/engine.h"
 #include "slirpvde/packet.h"
 #include "slirpvde/reassembly.h"
+#include "slirpvde/uncut.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -534,6 +535,94 @@ static void test_coalesce(void **state)
 	}
 }
 
+/* What libslirp sends in a row becomes frames to be segmented; anything out of the row begins another. */
+static void test_uncut(void **state)
+{
+	static const struct { struct segment in[5]; unsigned in_count; uint32_t out[5]; unsigned segments[5]; unsigned out_count; } rows[] = {
+		{ { { 100, 1, 1000, 0, 0 }, { 1100, 1, 1000, 0, 0 }, { 2100, 1, 501, TCP_ACK | TCP_PSH, 0 } }, 3, { 2501 }, { 3 }, 1 },
+		{ { { 100, 1, 1000, 0, 0 } }, 1, { 1000 }, { 0 }, 1 },
+		/* behind a shorter one, behind PSH, a longer one, a gap, another stream, another acknowledgement, no data */
+		{ { { 100, 1, 1000, 0, 0 }, { 1100, 1, 500, 0, 0 }, { 1600, 1, 500, 0, 0 } }, 3, { 1500, 500 }, { 2, 0 }, 2 },
+		{ { { 100, 1, 1000, TCP_ACK | TCP_PSH, 0 }, { 1100, 1, 1000, 0, 0 } }, 2, { 1000, 1000 }, { 0, 0 }, 2 },
+		{ { { 100, 1, 500, 0, 0 }, { 600, 1, 501, 0, 0 } }, 2, { 500, 501 }, { 0, 0 }, 2 },
+		{ { { 100, 1, 1000, 0, 0 }, { 1200, 1, 1000, 0, 0 } }, 2, { 1000, 1000 }, { 0, 0 }, 2 },
+		{ { { 100, 1, 1000, 0, 0 }, { 1100, 1, 1000, 0, 1 } }, 2, { 1000, 1000 }, { 0, 0 }, 2 },
+		{ { { 100, 1, 1000, 0, 0 }, { 1100, 2, 1000, 0, 0 } }, 2, { 1000, 1000 }, { 0, 0 }, 2 },
+		{ { { 100, 1, 1000, 0, 0 }, { 1100, 1, 0, 0, 0 }, { 1100, 1, 1000, 0, 0 } }, 3, { 1000, 0, 1000 }, { 0, 0, 0 }, 3 },
+		{ { { 0xffffff00, 1, 0x100, 0, 0 }, { 0, 1, 100, 0, 0 } }, 2, { 0x164 }, { 2 }, 1 },
+	};
+	static uint8_t bytes[5 * 2048], next[2048];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct frame frame[5] = { { .length = 0 } };
+		struct uncut uncut = { .frame = NULL };
+		uint8_t *at = bytes;
+		unsigned count = 0;
+
+		for (unsigned j = 0; j < rows[i].in_count; j++) {
+			struct frame one = { .data = next, .length = write_segment(next, &rows[i].in[j]) };
+
+			if (uncut_append(&uncut, &one, sizeof(next))) {
+				at = frame[count - 1].data + frame[count - 1].length;
+				continue;
+			}
+			uncut_end(&uncut);
+			frame[count] = (struct frame){ .data = memcpy(at, next, one.length), .length = one.length };
+			at += one.length;
+			uncut_begin(&uncut, &frame[count++]);
+		}
+		uncut_end(&uncut);
+		assert_int_equal(count, rows[i].out_count);
+		for (unsigned j = 0; j < count; j++) {
+			const struct offload *offload = &frame[j].offload;
+			struct packet packet;
+			uint32_t sum, sequence;
+
+			assert_true(packet_parse(&frame[j], &packet));
+			assert_int_equal(packet.length - 20, rows[i].out[j]);
+			assert_int_equal(offload->segments, rows[i].segments[j]);
+			assert_int_equal(checksum_fold(checksum_add(0, packet.ip, 20)), 0xffff);
+			sequence = read_be32(packet.transport + 4);
+			for (uint32_t k = 0; k < packet.length - 20; k++)
+				assert_int_equal(packet.transport[20 + k], (uint8_t)(sequence + k));
+			if (!offload->segments)
+				continue;
+			assert_int_equal(offload->segment_size, rows[i].in[0].data);
+			assert_int_equal(offload->header_size, 54);
+			assert_int_equal(offload->checksum_start, 34);
+			/* With its own sum in the field instead of zeros, the complement of the whole is the checksum. */
+			sum = checksum_add(PROTOCOL_TCP + packet.length, packet.ip + 12, 8);
+			assert_int_equal(read_be16(packet.transport + 16), checksum_fold(sum));
+		}
+	}
+}
+
+/* No frame grows beyond the bound, or beyond the room behind it. */
+static void test_uncut_bound(void **state)
+{
+	static uint8_t bytes[70000], next[2048];
+	struct segment segment = { 1, 1, 1400, 0, 0 };
+	struct frame frame = { .data = bytes, .length = write_segment(bytes, &segment) };
+	struct uncut uncut;
+	unsigned appended = 0;
+
+	(void)state;
+	uncut_begin(&uncut, &frame);
+	for (;; appended++) {
+		struct frame one = { .data = next };
+
+		segment.sequence += 1400;
+		one.length = write_segment(next, &segment);
+		assert_int_equal(uncut_append(&uncut, &one, 1399), 0);
+		if (!uncut_append(&uncut, &one, 1400))
+			break;
+	}
+	uncut_end(&uncut);
+	assert_true(frame.length <= UNCUT_MAX && frame.length > UNCUT_MAX - 1400);
+	assert_int_equal(frame.offload.segments, appended + 1);
+}
+
 /* However long the burst, no joined packet is longer than its bound, and nothing is lost. */
 static void test_coalesce_bound(void **state)
 {
@@ -713,6 +802,7 @@ int main(void)
 		cmocka_unit_test(test_arp),		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_dhcp),		cmocka_unit_test(test_dhcp_skips),
 		cmocka_unit_test(test_advertisements),	cmocka_unit_test(test_coalesce),
+		cmocka_unit_test(test_uncut),		cmocka_unit_test(test_uncut_bound),
 		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragments_bound),	cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_forward_table),
