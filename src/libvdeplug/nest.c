@@ -47,6 +47,9 @@ struct nest_conn *nest_open(const struct nest_kind *kind, size_t size, char *nes
 	nest->out = malloc(NEST_OUT_BYTES);
 	if (nest->in != NULL && nest->out != NULL) {
 		original_description(text, description);
+		/* Whatever the program can do with the descriptor, frames come one by one here. */
+		if (interface_version == VDE_INTERFACE_AGGREGATES)
+			interface_version = LIBVDEPLUG_INTERFACE_VERSION;
 		nest->inner = vde_open_real(nested, text, interface_version, args);
 		error = errno;
 	}
