@@ -179,12 +179,20 @@ static bool give_up_trains(struct dgram *dgram, const struct out *out, int error
 	return true;
 }
 
+/* A lone frame goes the shorter way. */
+static bool is_plain(const struct dgram *dgram)
+{
+	return dgram->header_size == 0 && dgram->accept == NULL;
+}
+
 int dgram_send(struct dgram *dgram, const struct vde_frame *frames, const union dgram_address *const *to, unsigned count, int flags)
 {
 	struct out out;
 	unsigned done = 0;
 	int n;
 
+	if (count == 1 && to == NULL && is_plain(dgram))
+		return send(dgram->fd, frames->data, frames->length, flags | MSG_NOSIGNAL) < 0 ? -1 : 1;
 	if (count > DGRAM_BATCH)
 		count = DGRAM_BATCH;
 	do {
@@ -405,6 +413,16 @@ static int recv_peeked(struct in *in, int flags)
 	return place_pieces(in);
 }
 
+static int recv_plain(struct dgram *dgram, struct vde_frame *frame, int flags)
+{
+	ssize_t n = recv(dgram->fd, frame->data, frame->size, flags | MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n == 0)
+		errno = ENOMSG;
+	frame->length = n > 0 && (size_t)n <= frame->size ? (size_t)n : 0;
+	return n > 0 ? 1 : -1;
+}
+
 int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, int flags)
 {
 	struct in in;
@@ -413,6 +431,8 @@ int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, in
 
 	if (stashed > 0)
 		return (int)stashed;
+	if (count == 1 && !dgram->trains && is_plain(dgram))
+		return recv_plain(dgram, frames, flags);
 	if (!dgram->trains_tried && count >= DGRAM_BATCH && frames[0].size >= DATAGRAM_MAX) {
 		dgram->trains_tried = true;
 		dgram->trains = setsockopt(dgram->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
