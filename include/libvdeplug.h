@@ -60,8 +60,10 @@ int vde_close(VDECONN *conn);
  * Several frames in one call (since 2.9). They never block.
  *
  * vde_recv_batch fills `length` of the first n frames, n >= 1, and returns n; a length of 0 is a frame that was dropped
- * because it is longer than `size`. It returns 0 at the end, or -1 with errno: EAGAIN when there is nothing now. When it has filled
- * all of 64 frames or more, call it again before polling: there may be frames that the descriptor does not tell of.
+ * because it is longer than `size`. It returns 0 at the end, or -1 with errno: EAGAIN when there is nothing now.
+ * After each call vde_pending says how many frames the library holds that the descriptor does not tell of: when there are any,
+ * receive them before polling. (There are none as long as every batch is smaller than 64 or has buffers of less than 65535 bytes. A
+ * program whose buffers are of that size keeps to it.)
  * vde_send_batch sends `length` bytes of each and returns how many it took, n >= 1, or -1 with errno: EAGAIN when it
  * could take none now, or the error of the first.
  */
@@ -72,6 +74,7 @@ struct vde_frame {
 };
 int vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
 int vde_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
+unsigned vde_pending(VDECONN *conn);
 
 /*
  * As vde_open (since 2.9), for programs that take several frames in one datagram from vde_datafd, and send so, where

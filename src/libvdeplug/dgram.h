@@ -30,6 +30,7 @@ union dgram_address {
 struct dgram_stash {
 	uint8_t *bytes;                 /* each: its length, then itself */
 	size_t size, begin, end;
+	unsigned frames;                /* how many */
 };
 
 struct dgram {
@@ -47,7 +48,6 @@ struct dgram {
 	size_t train_max;               /* bytes of the longest datagram that may go in a train */
 	bool trains_tried, trains;      /* asked to receive trains; receives them */
 	unsigned messages;              /* asked for at once */
-	unsigned taken;                 /* datagrams of the train at the head of the socket's queue that have been delivered */
 	struct dgram_stash stash;
 };
 
@@ -60,11 +60,13 @@ void dgram_destroy(struct dgram *dgram);
  * Never blocks. Fills the first n frames, n >= 1, a length of 0 meaning one that is too long; -1 with errno: EAGAIN when nothing is there, ENOMSG
  * when something came and none of it is for us.
  *
- * From the first time on that `count` is DGRAM_BATCH or more and frames[0] has room for 65535 bytes, the system is asked for trains; buffers must
- * be of that size in later calls with such a count. After a call that filled all of such a batch there may be frames that the descriptor does
- * not tell of, so that the caller has to call again before it waits. A smaller batch leaves the rest in the socket.
+ * From the first time on that `count` is DGRAM_BATCH or more and frames[0] has room for 65535 bytes, the system is asked for trains; the
+ * buffers of all later calls must be of that size, and after each the caller has to look at dgram_pending.
  */
 int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, int flags);
+
+/* Frames that were received and not yet delivered; the descriptor does not tell of them. */
+unsigned dgram_pending(const struct dgram *dgram);
 
 /*
  * Sends frames[i] to *to[i] (to NULL: to the connected peer). Returns how many were taken, n >= 1, or -1 with errno about the first. flags as for

@@ -10,8 +10,8 @@
  * good for trains: then the same goes out one by one, and such lengths are not tried again.
  *
  * Receiving. Messages are received straight into the caller's buffers, one each. One that is a train is then spread over the buffers behind
- * it, from the last to the first, so that nothing is overwritten that is still to be moved. What has no place goes to the stash. How many
- * messages are asked for follows from how long trains have been, so that this is rare.
+ * it, so that nothing is overwritten that is still to be moved. What has no place goes to the stash. How many messages are asked
+ * for follows from how long trains have been, so that this is rare.
  */
 #include "dgram.h"
 
@@ -179,12 +179,20 @@ static bool give_up_trains(struct dgram *dgram, const struct out *out, int error
 	return true;
 }
 
+/* A lone frame goes the shorter way. */
+static bool is_plain(const struct dgram *dgram)
+{
+	return dgram->header_size == 0 && dgram->accept == NULL;
+}
+
 int dgram_send(struct dgram *dgram, const struct vde_frame *frames, const union dgram_address *const *to, unsigned count, int flags)
 {
 	struct out out;
 	unsigned done = 0;
 	int n;
 
+	if (count == 1 && to == NULL && is_plain(dgram))
+		return send(dgram->fd, frames->data, frames->length, flags | MSG_NOSIGNAL) < 0 ? -1 : 1;
 	if (count > DGRAM_BATCH)
 		count = DGRAM_BATCH;
 	do {
@@ -217,6 +225,7 @@ static void stash_put(struct dgram_stash *stash, const uint8_t *frame, uint32_t 
 	memcpy(stash->bytes + stash->end, &length, sizeof(length));
 	memcpy(stash->bytes + stash->end + sizeof(length), frame, length);
 	stash->end = needed;
+	stash->frames++;
 }
 
 static unsigned stash_take(struct dgram_stash *stash, struct vde_frame *frames, unsigned count)
@@ -231,6 +240,7 @@ static unsigned stash_take(struct dgram_stash *stash, struct vde_frame *frames, 
 		memcpy(frames[filled].data, stash->bytes + stash->begin + sizeof(length), frames[filled].length);
 		stash->begin += sizeof(length) + length;
 	}
+	stash->frames -= filled;
 	if (stash->begin == stash->end)
 		stash->begin = stash->end = 0;
 	return filled;
@@ -300,18 +310,15 @@ static void add_piece(struct in *in, const uint8_t *data, size_t length, unsigne
 		stash_put(&in->dgram->stash, data, (uint32_t)length);
 }
 
-/*
- * The datagrams from number `first` on of message i, of which `whole` bytes are there and `cut` says that there were more; until the room is
- * full when `bounded`. Returns the number of the next one.
- */
-static unsigned divide(struct in *in, unsigned i, size_t whole, bool cut, unsigned first, bool bounded)
+/* The datagrams of message i, of which `whole` bytes are there; `cut` says that there were more. */
+static void divide(struct in *in, unsigned i, size_t whole, bool cut)
 {
 	struct dgram *dgram = in->dgram;
 	const uint8_t *data = in->frames[i].data;
 	size_t segment = segment_of(&in->message[i].msg_hdr, whole), skip = dgram->header_size;
-	unsigned number = first;
+	unsigned number = 0;
 
-	for (size_t at = first * segment; at < whole && !(bounded && in->pieces == in->room); at += segment, number++) {
+	for (size_t at = 0; at < whole; at += segment, number++) {
 		size_t length = whole - at < segment ? whole - at : segment;
 		const uint8_t *header = at == 0 ? in->header[i] : data + at - skip;
 
@@ -324,7 +331,6 @@ static unsigned divide(struct in *in, unsigned i, size_t whole, bool cut, unsign
 	}
 	if (number > in->longest)
 		in->longest = number;
-	return number;
 }
 
 static void move_piece(struct in *in, unsigned place)
@@ -359,22 +365,41 @@ static int place_pieces(struct in *in)
 	return in->pieces > 0 ? (int)in->pieces : -1;
 }
 
+/* recvmmsg, or for a lone message what costs less. */
+static int receive(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	ssize_t n;
+
+	if (count > 1)
+		return recvmmsg(fd, messages, count, flags, NULL);
+	n = recvmsg(fd, &messages->msg_hdr, flags);
+	messages->msg_len = n > 0 ? (unsigned)n : 0;
+	return n < 0 ? -1 : 1;
+}
+
+/* A caller who wants few frames gets those of one train: there are more behind them, or not. */
+static unsigned messages_for(const struct dgram *dgram, unsigned count)
+{
+	if (!dgram->trains)
+		return count;
+	return count < DGRAM_BATCH ? 1 : dgram->messages;
+}
+
 static int recv_messages(struct in *in, unsigned count, int flags)
 {
 	struct dgram *dgram = in->dgram;
-	unsigned messages = dgram->trains && dgram->messages < count ? dgram->messages : count;
+	unsigned messages = messages_for(dgram, count);
 	int n;
 
 	for (unsigned i = 0; i < messages; i++)
 		prepare_message(in, i);
-	n = recvmmsg(dgram->fd, in->message, messages, flags | MSG_DONTWAIT, NULL);
+	n = receive(dgram->fd, in->message, messages, flags | MSG_DONTWAIT);
 	if (n < 0)
 		return -1;
 	for (unsigned i = 0; i < (unsigned)n; i++) {
 		if (dgram->accept != NULL)
 			dgram_normalize(&in->from[i]);
-		divide(in, i, in->message[i].msg_len, (in->message[i].msg_hdr.msg_flags & MSG_TRUNC) != 0, dgram->taken, false);
-		dgram->taken = 0;
+		divide(in, i, in->message[i].msg_len, (in->message[i].msg_hdr.msg_flags & MSG_TRUNC) != 0);
 	}
 	if (in->longest > 1)
 		dgram->messages = in->longest < DGRAM_BATCH ? DGRAM_BATCH / in->longest : 1;
@@ -383,26 +408,19 @@ static int recv_messages(struct in *in, unsigned count, int flags)
 	return place_pieces(in);
 }
 
-/* Fewer frames are wanted than a train may have: it stays in the socket until its last one was taken. */
-static int recv_peeked(struct in *in, int flags)
+unsigned dgram_pending(const struct dgram *dgram)
 {
-	struct dgram *dgram = in->dgram;
-	size_t most = dgram->header_size + in->frames[0].size, whole;
-	ssize_t n;
+	return dgram->stash.frames;
+}
 
-	prepare_message(in, 0);
-	n = recvmsg(dgram->fd, &in->message[0].msg_hdr, flags | MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
-	if (n < 0)
-		return -1;
-	whole = (size_t)n <= most ? (size_t)n : most;
-	if (dgram->accept != NULL)
-		dgram_normalize(&in->from[0]);
-	dgram->taken = divide(in, 0, whole, (size_t)n > most, dgram->taken, true);
-	if (dgram->taken * segment_of(&in->message[0].msg_hdr, whole) >= whole) {
-		recv(dgram->fd, NULL, 0, MSG_DONTWAIT);
-		dgram->taken = 0;
-	}
-	return place_pieces(in);
+static int recv_plain(struct dgram *dgram, struct vde_frame *frame, int flags)
+{
+	ssize_t n = recv(dgram->fd, frame->data, frame->size, flags | MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n == 0)
+		errno = ENOMSG;
+	frame->length = n > 0 && (size_t)n <= frame->size ? (size_t)n : 0;
+	return n > 0 ? 1 : -1;
 }
 
 int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, int flags)
@@ -413,6 +431,8 @@ int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, in
 
 	if (stashed > 0)
 		return (int)stashed;
+	if (count == 1 && !dgram->trains && is_plain(dgram))
+		return recv_plain(dgram, frames, flags);
 	if (!dgram->trains_tried && count >= DGRAM_BATCH && frames[0].size >= DATAGRAM_MAX) {
 		dgram->trains_tried = true;
 		dgram->trains = setsockopt(dgram->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
@@ -421,5 +441,5 @@ int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, in
 	in.frames = frames;
 	in.pieces = in.longest = 0;
 	in.room = count < DGRAM_BATCH ? count : DGRAM_BATCH;
-	return dgram->trains && count < DGRAM_BATCH ? recv_peeked(&in, flags) : recv_messages(&in, in.room, flags);
+	return recv_messages(&in, in.room, flags);
 }

@@ -165,6 +165,13 @@ int vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int 
 	return recv_one_by_one(conn, frames, count, flags);
 }
 
+unsigned vde_pending(VDECONN *conn)
+{
+	const struct builtin_module *builtin = conn != NULL ? module_builtin(conn) : NULL;
+
+	return builtin != NULL && builtin->pending != NULL ? builtin->pending(conn) : 0;
+}
+
 static int send_one_by_one(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
 {
 	for (unsigned i = 0; i < count; i++) {

@@ -25,6 +25,7 @@ struct builtin_module {
 	/* As vde_recv_batch and vde_send_batch; NULL: the core calls vde_recv and vde_send in a loop. */
 	int (*recv_batch)(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
 	int (*send_batch)(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
+	unsigned (*pending)(VDECONN *conn);     /* as vde_pending; NULL: never any */
 };
 
 /* Not const, as the pointer in struct vdeconn is not; nothing changes them. */

@@ -158,6 +158,11 @@ static int udp_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned coun
 	return dgram_batch_result(recv_some(conn, frames, count, flags));
 }
 
+static unsigned udp_pending(VDECONN *conn)
+{
+	return dgram_pending(dgram_of(conn));
+}
+
 static ssize_t udp_recv(VDECONN *conn, void *data, size_t size, int flags)
 {
 	return dgram_recv_one(conn, recv_some, socket_io_datafd(conn), data, size, flags);
@@ -179,4 +184,5 @@ struct builtin_module module_udp = {
 	.name = "udp",
 	.recv_batch = udp_recv_batch,
 	.send_batch = udp_send_batch,
+	.pending = udp_pending,
 };

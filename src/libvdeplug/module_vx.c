@@ -128,6 +128,11 @@ static int vx_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count
 	return dgram_batch_result(recv_both(conn, frames, count, flags));
 }
 
+static unsigned vx_pending(VDECONN *conn)
+{
+	return dgram_pending(&vx_of(conn)->unicast) + dgram_pending(&vx_of(conn)->multicast);
+}
+
 static ssize_t vx_recv(VDECONN *conn, void *data, size_t size, int flags)
 {
 	return dgram_recv_one(conn, recv_both, vx_of(conn)->socket.data_fd, data, size, flags);
@@ -376,6 +381,7 @@ struct builtin_module module_vxlan = {
 	.name = "vxlan",
 	.recv_batch = vx_recv_batch,
 	.send_batch = vx_send_batch,
+	.pending = vx_pending,
 };
 
 struct builtin_module module_vxvde = {
@@ -383,4 +389,5 @@ struct builtin_module module_vxvde = {
 	.name = "vxvde",
 	.recv_batch = vx_recv_batch,
 	.send_batch = vx_send_batch,
+	.pending = vx_pending,
 };

@@ -227,7 +227,7 @@ static void plug_receive(struct wire *wire)
 	for (unsigned i = 0; i < asked; i++)
 		batch[i] = (struct vde_frame){wire_slot(plug->slots, i), WIRE_SLOT_SIZE, 0};
 	n = vde_recv_batch(plug->conn, batch, asked, 0);
-	wire->pending = plug->gone;     /* until nothing more comes */
+	wire->pending = plug->gone || vde_pending(plug->conn) > 0;      /* until nothing more comes */
 	if (n < 0) {
 		receive_failed(plug, errno);
 		return;
@@ -236,8 +236,6 @@ static void plug_receive(struct wire *wire)
 		wire_end(wire, 0);
 		return;
 	}
-	if (n == WIRE_BATCH)
-		wire->pending = true;   /* the library may have more, of which the descriptor does not tell */
 	choose_batch(plug, asked, (unsigned)n);
 	for (int i = 0; i < n; i++) {
 		if (batch[i].length >= ETHERNET_HEADER_SIZE)

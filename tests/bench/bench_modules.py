@@ -116,7 +116,7 @@ def measure(bench, make, size, rate, count):
                 return source.received and sink.received
             vde.wait_until(acquainted, "both ends")
             time.sleep(0.1)
-            for pid in vde._children():
+            for pid in vde.children():
                 if "vdeplug_lan" in vde._command_line(pid):
                     processes.add(pid)
             before, cpu = sink.received, sum(map(cpu_ns, processes))

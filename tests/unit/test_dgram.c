@@ -130,7 +130,7 @@ static void receive_frames(struct world *world, unsigned first, const size_t *le
 			assert_int_equal(poll(&(struct pollfd){.fd = world->in.fd, .events = POLLIN}, 1, 5000), 1);
 		set_frames(world, frames, BUFFER);
 		n = dgram_recv(&world->in, frames, count, 0);
-		poll_first = n < FRAMES;
+		poll_first = dgram_pending(&world->in) == 0;
 		if (n < 0) {
 			assert_true(errno == EAGAIN || errno == ENOMSG);
 			poll_first = true;
