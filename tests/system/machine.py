@@ -54,7 +54,7 @@ carries_one_way() {
 	tries=0
 	until heard /mnt/heard; do
 		says "$1"; sleep 0.05; tries=$((tries + 1))
-		test $tries -lt 200 || { kill $listener; return 1; }
+		test $tries -lt 100 || { kill $listener; return 1; }
 	done
 	kill $listener; wait $listener
 }
@@ -86,7 +86,7 @@ until_true() {
 	tries=0
 	until eval "$1" >/mnt/checked 2>&1; do
 		sleep 0.05; tries=$((tries + 1))
-		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out >&2; fail "in vain: $1"; }
+		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out 2>&1; fail "in vain: $1"; }
 	done
 }
 ends() {
@@ -167,7 +167,7 @@ def run(lab, script, what, *, machine=None, fakes=True, **more):
     foreign = vde.env_foreign("ours")
     preload = f"env LD_PRELOAD={foreign['LD_PRELOAD']} ASAN_OPTIONS=detect_leaks=0" if "LD_PRELOAD" in foreign else ""
     environment = vde.env_ours(
-        PRELOAD=preload, SANITIZE="-fsanitize=address,undefined" if sanitized else "", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(400 * vde.PATIENCE)),
+        PRELOAD=preload, SANITIZE="-fsanitize=address,undefined" if sanitized else "", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(200 * vde.PATIENCE)),
         CPATH=f"{prefix}/include", LIBRARY_PATH=vde.LIB,
         PATH=f"{'/mnt/bin:' if fakes else ''}{vde.BIN}:{prefix}/sbin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **more)
     words = [vde.need_program("unshare"), "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc",
