@@ -15,7 +15,7 @@ fail() { echo "example: $*" >&2; exit 1; }
 # ---- the place
 home=$(getent passwd "$(id -u)" | cut -d: -f6)
 keep_as() { mkdir -p "$2"; mount --rbind "$1" "$2"; }
-keep() { case $1 in /tmp/*) keep_as "$1" "/mnt$1";; "$home"/*) keep_as "$1" "/mnt/home/${1#"$home"/}";; esac; }
+keep() { case $1 in /tmp/*) for tmp in tmp tmp.a tmp.b; do keep_as "$1" "/mnt/$tmp${1#/tmp}"; done;; "$home"/*) keep_as "$1" "/mnt/home/${1#"$home"/}";; esac; }
 mount --bind "$MACHINE" /mnt
 mkdir -p /mnt/tmp /mnt/home /mnt/tmp.a /mnt/tmp.b
 keep "$VDE_BUILD"; keep "$VDE_SOURCE"
@@ -86,7 +86,7 @@ until_true() {
 	tries=0
 	until eval "$1" >/mnt/checked 2>&1; do
 		sleep 0.05; tries=$((tries + 1))
-		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out 2>&1; fail "in vain: $1"; }
+		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out 2>/dev/null; fail "in vain: $1"; }
 	done
 }
 ends() {
@@ -110,7 +110,7 @@ alone() {
 FAKES = {
     # options, [user@]host, command; the machine is the same
     "ssh": """while :; do case $1 in -o|-p|-i|-l) shift 2;; -*) shift;; *) break;; esac; done; shift; exec /bin/sh -c "$*" """,
-    "at": """host=$1; shift; exec ip netns exec $host unshare --mount /bin/sh -c 'mount --bind /mnt/tmp.'$host' /tmp; exec "$@"' sh "$@" """,
+    "at": """host=$1; shift; exec ip netns exec $host unshare --mount /bin/sh -c 'mount --rbind /mnt/tmp.'$host' /tmp; exec "$@"' sh "$@" """,
     "with_descriptor_5": """exec /usr/bin/python3 /mnt/with_descriptor_5.py "$1" """,
     "rlwrap": """exec "$@" """,
     "wireshark": "exec tcpdump -lnr -",
