@@ -15,7 +15,7 @@ fail() { echo "example: $*" >&2; exit 1; }
 # ---- the place
 home=$(getent passwd "$(id -u)" | cut -d: -f6)
 keep_as() { mkdir -p "$2"; mount --rbind "$1" "$2"; }
-keep() { case $1 in /tmp/*) keep_as "$1" "/mnt$1";; "$home"/*) keep_as "$1" "/mnt/home/${1#"$home"/}";; esac; }
+keep() { case $1 in /tmp/*) for tmp in tmp tmp.a tmp.b; do keep_as "$1" "/mnt/$tmp${1#/tmp}"; done;; "$home"/*) keep_as "$1" "/mnt/home/${1#"$home"/}";; esac; }
 mount --bind "$MACHINE" /mnt
 mkdir -p /mnt/tmp /mnt/home /mnt/tmp.a /mnt/tmp.b
 keep "$VDE_BUILD"; keep "$VDE_SOURCE"
@@ -54,7 +54,7 @@ carries_one_way() {
 	tries=0
 	until heard /mnt/heard; do
 		says "$1"; sleep 0.05; tries=$((tries + 1))
-		test $tries -lt 200 || { kill $listener; return 1; }
+		test $tries -lt 100 || { kill $listener; return 1; }
 	done
 	kill $listener; wait $listener
 }
@@ -86,7 +86,7 @@ until_true() {
 	tries=0
 	until eval "$1" >/mnt/checked 2>&1; do
 		sleep 0.05; tries=$((tries + 1))
-		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out >&2; fail "in vain: $1"; }
+		test $tries -lt "$TRIES" || { cat /mnt/checked /mnt/err /mnt/out 2>/dev/null; fail "in vain: $1"; }
 	done
 }
 ends() {
@@ -110,7 +110,7 @@ alone() {
 FAKES = {
     # options, [user@]host, command; the machine is the same
     "ssh": """while :; do case $1 in -o|-p|-i|-l) shift 2;; -*) shift;; *) break;; esac; done; shift; exec /bin/sh -c "$*" """,
-    "at": """host=$1; shift; exec ip netns exec $host unshare --mount /bin/sh -c 'mount --bind /mnt/tmp.'$host' /tmp; exec "$@"' sh "$@" """,
+    "at": """host=$1; shift; exec ip netns exec $host unshare --mount /bin/sh -c 'mount --rbind /mnt/tmp.'$host' /tmp; exec "$@"' sh "$@" """,
     "with_descriptor_5": """exec /usr/bin/python3 /mnt/with_descriptor_5.py "$1" """,
     "rlwrap": """exec "$@" """,
     "wireshark": "exec tcpdump -lnr -",
@@ -167,7 +167,7 @@ def run(lab, script, what, *, machine=None, fakes=True, **more):
     foreign = vde.env_foreign("ours")
     preload = f"env LD_PRELOAD={foreign['LD_PRELOAD']} ASAN_OPTIONS=detect_leaks=0" if "LD_PRELOAD" in foreign else ""
     environment = vde.env_ours(
-        PRELOAD=preload, SANITIZE="-fsanitize=address,undefined" if sanitized else "", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(400 * vde.PATIENCE)),
+        PRELOAD=preload, SANITIZE="-fsanitize=address,undefined" if sanitized else "", MACHINE=machine, VDE_BUILD=vde.BUILD, VDE_SOURCE=vde.SOURCE, TRIES=str(int(200 * vde.PATIENCE)),
         CPATH=f"{prefix}/include", LIBRARY_PATH=vde.LIB,
         PATH=f"{'/mnt/bin:' if fakes else ''}{vde.BIN}:{prefix}/sbin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **more)
     words = [vde.need_program("unshare"), "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc",

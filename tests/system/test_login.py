@@ -46,7 +46,7 @@ def test_network_of_a_restricted_user(lab, case):
     make, network = FILES[case]
     machine.run(lab, f"""{NETWORKS}
         {make}
-        until hears {network}; do vde_plug -c vde_plug </mnt/frames >/dev/null; sleep 0.05; done
+        until_true 'vde_plug -c vde_plug </mnt/frames >/mnt/back; hears {network}'
         """, case, LOGIN=login_switch())
 
 
@@ -97,13 +97,13 @@ def test_real_login(lab):
     machine.run(lab, f"""{NETWORKS}
         ln -s /tmp/lan "$LOGIN"
         {SSHD}
-        until hears /tmp/lan; do cat /mnt/frames /mnt/packet | there vde_plug >/dev/null 2>/mnt/err || {{ cat /mnt/err /mnt/sshd; fail login; }}; done
+        until_true 'cat /mnt/frames /mnt/packet | there vde_plug >/mnt/back 2>/mnt/err; hears /tmp/lan'
         refused there
         refused there sh -c id
         refused there 'vde_plug /tmp/evil'
         refused there 'vde_plug; id'
         for line in 'vde_plug.*START: user vdeuser IP 127.0.0.1' 'vde_plug.*STOP: user vdeuser IP 127.0.0.1' 'vde_plug.*FAILED: user vdeuser' \\
                     'user vdeuser Real-IP 127.0.0.1 has got VDE-IP4 10.6.7.8'; do
-            until grep -qa "$line" /mnt/syslog; do sleep 0.05; done
+            until_true "grep -qa '$line' /mnt/syslog"
         done
         """, "login", machine=place, fakes=False, LOGIN=login_switch())
