@@ -95,23 +95,6 @@ static unsigned pcap_transmit(struct wire *wire, const struct frame *frames, uns
 	return done;
 }
 
-static void pcap_flush(struct wire *wire)
-{
-	unsigned count, done;
-
-	do {
-		struct frame frames[WIRE_BATCH];
-		size_t offset = 0, ends[WIRE_BATCH];
-
-		for (count = 0; count < WIRE_BATCH && wire_queue_next(&wire->queue, &offset, &frames[count].data, &frames[count].length);
-		     count++)
-			ends[count] = offset;
-		done = pcap_transmit(wire, frames, count);
-		if (done > 0)
-			wire_queue_remove(&wire->queue, ends[done - 1]);
-	} while (count > 0 && done == count);
-}
-
 static void pcap_destroy(struct wire *wire)
 {
 	loop_remove_timer(pcap_of(wire)->presence);
@@ -126,7 +109,6 @@ static void pcap_destroy(struct wire *wire)
 static const struct wire_kind pcap_kind = {
 	.receive = pcap_receive,
 	.transmit = pcap_transmit,
-	.flush = pcap_flush,
 	.destroy = pcap_destroy,
 };
 

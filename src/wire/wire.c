@@ -68,10 +68,34 @@ static void set_full(struct wire *wire)
 		wire->callbacks->drained(wire->owner);
 }
 
+static void flush_frames(struct wire *wire)
+{
+	unsigned count, done;
+
+	do {
+		struct frame frames[WIRE_BATCH];
+		size_t offset = 0, ends[WIRE_BATCH];
+
+		for (count = 0; count < WIRE_BATCH; count++) {
+			frames[count] = (struct frame){.data = NULL};
+			if (!wire_queue_next(&wire->queue, &offset, &frames[count].data, &frames[count].length))
+				break;
+			ends[count] = offset;
+		}
+		done = wire->kind->transmit(wire, frames, count);
+		if (done > 0)
+			wire_queue_remove(&wire->queue, ends[done - 1]);
+	} while (count > 0 && done == count);
+}
+
 static void flush(struct wire *wire)
 {
-	if (!wire->out_gone && wire_queue_length(&wire->queue) > 0)
+	bool waiting = !wire->out_gone && wire_queue_length(&wire->queue) > 0;
+
+	if (waiting && wire->kind->flush != NULL)
 		wire->kind->flush(wire);
+	else if (waiting)
+		flush_frames(wire);
 	set_full(wire);
 }
 

@@ -87,18 +87,6 @@ static unsigned device_transmit(struct wire *wire, const struct frame *frames, u
 	return done;
 }
 
-static void device_flush(struct wire *wire)
-{
-	size_t offset = 0;
-	uint8_t *data;
-	uint32_t length;
-
-	while (wire_queue_next(&wire->queue, &offset, &data, &length) && write_frame(wire, data, length)) {
-		wire_queue_remove(&wire->queue, offset);
-		offset = 0;
-	}
-}
-
 static void device_destroy(struct wire *wire)
 {
 	wire_slots_free(device_of(wire)->slots);
@@ -109,7 +97,6 @@ static void device_destroy(struct wire *wire)
 static const struct wire_kind device_kind = {
 	.receive = device_receive,
 	.transmit = device_transmit,
-	.flush = device_flush,
 	.destroy = device_destroy,
 };
 

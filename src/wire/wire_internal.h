@@ -36,7 +36,7 @@ struct wire_kind {
 	unsigned (*transmit)(struct wire *wire, const struct frame *frames, unsigned count);
 	/* Asks the other side for frames that are to be segmented, uncut; true: it will take such ones too. NULL: it cannot. */
 	bool (*take_uncut)(struct wire *wire);
-	/* Sends from the queue what goes now. */
+	/* Sends from the queue what goes now. NULL: the queue's records are frames (or what transmit knows as more than one), given to transmit. */
 	void (*flush)(struct wire *wire);
 	/* Waits until what was sent has arrived at the peer, no longer than the deadline. NULL: nothing to wait for. */
 	void (*settle)(struct wire *wire, uint64_t deadline_ns);

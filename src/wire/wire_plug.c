@@ -175,7 +175,7 @@ static void aggregates_receive(struct wire *wire)
 		receive_failed(plug, error);
 }
 
-/* One datagram: an uncut frame, one from the queue, another frame, or an aggregate. How many frames are in it; *sent as send(2). */
+/* One datagram: an uncut frame, one from the queue (a datagram already), another frame, or an aggregate. How many frames are in it; *sent as send(2). */
 static unsigned send_datagram(struct wire_plug *plug, const struct frame *frames, unsigned count, ssize_t *sent)
 {
 	struct aggregate aggregate;
@@ -222,27 +222,6 @@ static unsigned aggregates_transmit(struct wire *wire, const struct frame *frame
 		done += n;
 	}
 	return done;
-}
-
-/* The records of uncut frames are datagrams already. */
-static void aggregates_flush(struct wire *wire)
-{
-	unsigned count, done;
-
-	do {
-		struct frame frames[WIRE_BATCH];
-		size_t offset = 0, ends[WIRE_BATCH];
-
-		for (count = 0; count < WIRE_BATCH; count++) {
-			frames[count] = (struct frame){.data = NULL};
-			if (!wire_queue_next(&wire->queue, &offset, &frames[count].data, &frames[count].length))
-				break;
-			ends[count] = offset;
-		}
-		done = aggregates_transmit(wire, frames, count);
-		if (done > 0)
-			wire_queue_remove(&wire->queue, ends[done - 1]);
-	} while (count > 0 && done == count);
 }
 
 static bool aggregates_take_uncut(struct wire *wire)
@@ -322,26 +301,6 @@ static unsigned plug_transmit(struct wire *wire, const struct frame *frames, uns
 	return send_batch(plug_of(wire), batch, count);
 }
 
-static void plug_flush(struct wire *wire)
-{
-	unsigned count, done;
-
-	do {
-		struct vde_frame batch[WIRE_BATCH];
-		size_t offset = 0, ends[WIRE_BATCH];
-		uint8_t *data;
-		uint32_t length;
-
-		for (count = 0; count < WIRE_BATCH && wire_queue_next(&wire->queue, &offset, &data, &length); count++) {
-			batch[count] = (struct vde_frame){data, length, length};
-			ends[count] = offset;
-		}
-		done = send_batch(plug_of(wire), batch, count);
-		if (done > 0)
-			wire_queue_remove(&wire->queue, ends[done - 1]);
-	} while (count > 0 && done == count);
-}
-
 /* A switch that sees the connection's end may forget frames that it has not read yet, so they are waited for. */
 static void plug_settle(struct wire *wire, uint64_t deadline_ns)
 {
@@ -372,7 +331,6 @@ static void plug_destroy(struct wire *wire)
 static const struct wire_kind plug_kind = {
 	.receive = plug_receive,
 	.transmit = plug_transmit,
-	.flush = plug_flush,
 	.settle = plug_settle,
 	.destroy = plug_destroy,
 };
@@ -381,7 +339,6 @@ static const struct wire_kind aggregates_kind = {
 	.receive = aggregates_receive,
 	.transmit = aggregates_transmit,
 	.take_uncut = aggregates_take_uncut,
-	.flush = aggregates_flush,
 	.settle = plug_settle,
 	.destroy = plug_destroy,
 };

@@ -205,23 +205,6 @@ static unsigned tap_transmit(struct wire *wire, const struct frame *frames, unsi
 	return done;
 }
 
-static void tap_flush(struct wire *wire)
-{
-	unsigned count, done;
-
-	do {
-		struct frame frames[WIRE_BATCH];
-		size_t offset = 0, ends[WIRE_BATCH];
-
-		for (count = 0; count < WIRE_BATCH && wire_queue_next(&wire->queue, &offset, &frames[count].data, &frames[count].length);
-		     count++)
-			ends[count] = offset;
-		done = tap_transmit(wire, frames, count);
-		if (done > 0)
-			wire_queue_remove(&wire->queue, ends[done - 1]);
-	} while (count > 0 && done == count);
-}
-
 static void free_memory(struct wire_tap *tap)
 {
 	wire_slots_free(tap->slots);
@@ -239,7 +222,6 @@ static void tap_destroy(struct wire *wire)
 static const struct wire_kind tap_kind = {
 	.receive = tap_receive,
 	.transmit = tap_transmit,
-	.flush = tap_flush,
 	.destroy = tap_destroy,
 };
 
