@@ -2,7 +2,8 @@
 /*
  * cmd://COMMAND: a command that speaks a vdestream (two bytes of length, then the frame) on its standard input and output. No shell.
  *
- * Theory of operation. One stream socket serves both directions. An unfinished frame is kept, in both (stream_in.h). The command's end is the end of file.
+ * Theory of operation. One stream socket serves both directions. An unfinished frame is kept, in both (stream_in.h). A batch looks first (MSG_PEEK) and then takes what it
+ * has room for, so that the descriptor stays readable as long as frames are there: two calls serve for many of them. The command's end is the end of file.
  */
 #include "common/frame.h"
 #include "socket_io.h"
@@ -16,16 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 256, PATIENCE_MS = 1000, STEP_MS = 5 };
+enum { WORDS_MAX = 256, PATIENCE_MS = 1000, STEP_MS = 5, BATCH = 64, LOOK_PER_FRAME = 2048 };
 
 struct cmd_conn {
 	struct socket_conn socket;      /* first */
 	pid_t child;
 	size_t rest, rest_at;           /* bytes still to be sent of a frame that the system took a part of, and where */
+	bool untold;                    /* and the caller was told that it was not sent, so that it comes back for the rest */
 	struct stream_in in;
 	uint8_t out[STREAM_HEADER + FRAME_MAX_SIZE];
 };
@@ -155,6 +158,15 @@ static int send_rest(struct cmd_conn *cmd, int flags)
 	return 0;
 }
 
+/* The frame is the one that was sent meanwhile, offered once more. A caller may have given it up and come with another one instead. */
+static bool was_sent(struct cmd_conn *cmd, const void *frame, size_t length)
+{
+	bool same = cmd->untold && length == read_be16(cmd->out) && memcmp(frame, cmd->out + STREAM_HEADER, length) == 0;
+
+	cmd->untold = false;
+	return same;
+}
+
 static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int flags)
 {
 	struct cmd_conn *cmd = cmd_of(conn);
@@ -163,6 +175,8 @@ static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int fla
 		return (ssize_t)length;         /* dropped, never cut */
 	if (send_rest(cmd, flags) != 0)
 		return -1;
+	if (was_sent(cmd, frame, length))
+		return (ssize_t)length;
 	write_be16(cmd->out, (uint16_t)length);
 	memcpy(cmd->out + STREAM_HEADER, frame, length);
 	cmd->rest = STREAM_HEADER + length;
@@ -172,6 +186,67 @@ static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int fla
 		return -1;
 	}
 	return (ssize_t)length;
+}
+
+static bool may_be_sent(const struct vde_frame *frame)
+{
+	return frame->length > 0 && frame->length <= FRAME_MAX_SIZE;
+}
+
+/* Of the record that the system took `taken` bytes of, the others wait. */
+static void keep_rest(struct cmd_conn *cmd, const struct vde_frame *frame, size_t taken)
+{
+	write_be16(cmd->out, (uint16_t)frame->length);
+	memcpy(cmd->out + STREAM_HEADER, frame->data, frame->length);
+	cmd->rest_at = taken;
+	cmd->rest = STREAM_HEADER + frame->length - taken;
+	cmd->untold = true;
+}
+
+/* Returns how many frames of at most BATCH, which may all be sent, the system took; or -1. One that it took in part does not count yet. */
+static int send_records(struct cmd_conn *cmd, const struct vde_frame *frames, unsigned count, int flags)
+{
+	uint8_t header[BATCH][STREAM_HEADER];
+	struct iovec iov[2 * BATCH];
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2 * count};
+	ssize_t n;
+
+	for (unsigned i = 0; i < count; i++) {
+		write_be16(header[i], (uint16_t)frames[i].length);
+		iov[2 * i] = (struct iovec){header[i], STREAM_HEADER};
+		iov[2 * i + 1] = (struct iovec){frames[i].data, frames[i].length};
+	}
+	do
+		n = sendmsg(cmd->socket.data_fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	for (unsigned i = 0; i < count; i++) {
+		size_t record = STREAM_HEADER + frames[i].length;
+
+		if ((size_t)n < record) {
+			if (n > 0)
+				keep_rest(cmd, &frames[i], (size_t)n);
+			errno = EAGAIN;
+			return i > 0 ? (int)i : -1;
+		}
+		n -= (ssize_t)record;
+	}
+	return (int)count;
+}
+
+static int cmd_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
+{
+	struct cmd_conn *cmd = cmd_of(conn);
+	unsigned usable = 0;
+
+	if (send_rest(cmd, flags | MSG_DONTWAIT) != 0)
+		return -1;
+	if (was_sent(cmd, frames->data, frames->length))
+		return 1;
+	while (usable < count && usable < BATCH && may_be_sent(&frames[usable]))
+		usable++;
+	return usable > 0 ? send_records(cmd, frames, usable, flags) : 1;       /* 1: dropped, never cut */
 }
 
 /* Reads until a frame is complete. Returns 1, 0 at the end, or -1; only the first read may block. */
@@ -205,25 +280,88 @@ static ssize_t cmd_recv(VDECONN *conn, void *frame, size_t size, int flags)
 	return length > 0 ? (ssize_t)length : 1;
 }
 
+/* Copies the whole frames among `length` bytes, at most `count`, too long ones left out. *used: the bytes of all that it passed over. */
+static unsigned copy_frames(const uint8_t *bytes, size_t length, struct vde_frame *frames, unsigned count, size_t *used)
+{
+	unsigned filled = 0;
+	size_t at = 0;
+
+	while (filled < count && length - at >= STREAM_HEADER) {
+		size_t body = read_be16(bytes + at);
+
+		if (length - at - STREAM_HEADER < body)
+			break;
+		if (body > 0 && body <= frames[filled].size) {
+			memcpy(frames[filled].data, bytes + at + STREAM_HEADER, body);
+			frames[filled++].length = body;
+		}
+		at += STREAM_HEADER + body;
+	}
+	*used = at;
+	return filled;
+}
+
+/* Takes out of the socket what has been looked at, up to `wanted` bytes of `in`; bytes behind are an unfinished frame and kept. */
+static void take_looked_at(struct cmd_conn *cmd, size_t wanted, size_t used)
+{
+	while (cmd->in.have < wanted) {
+		ssize_t n = recv(cmd->socket.data_fd, cmd->in.bytes + cmd->in.have, wanted - cmd->in.have, MSG_DONTWAIT);
+
+		if (n <= 0)
+			break;          /* cannot be: they are there, and nobody else reads */
+		cmd->in.have += (size_t)n;
+	}
+	cmd->in.have = cmd->in.have > used ? cmd->in.have - used : 0;
+	memmove(cmd->in.bytes, cmd->in.bytes + used, cmd->in.have);
+}
+
+/* Returns the number of frames, 0 at the end, -1. *again: there was something, but no whole frame fitted. */
+static int look_and_take(struct cmd_conn *cmd, struct vde_frame *frames, unsigned count, int flags, bool *again)
+{
+	size_t look = sizeof(cmd->in.bytes) - cmd->in.have, length, used;
+	unsigned filled;
+	ssize_t n;
+
+	if (look > (size_t)count * LOOK_PER_FRAME && stream_in_wanted(&cmd->in) <= (size_t)count * LOOK_PER_FRAME)
+		look = (size_t)count * LOOK_PER_FRAME;
+	n = recv(cmd->socket.data_fd, cmd->in.bytes + cmd->in.have, look, flags | MSG_PEEK | MSG_DONTWAIT);
+	if (n <= 0)
+		return n < 0 && errno == ECONNRESET ? 0 : (int)n;
+	length = cmd->in.have + (size_t)n;
+	filled = copy_frames(cmd->in.bytes, length, frames, count, &used);
+	/* with frames left, they stay in the socket; else all is taken, lest half a frame makes the descriptor readable for nothing */
+	take_looked_at(cmd, filled == count ? used : length, used);
+	*again = filled == 0;
+	return (int)filled;
+}
+
 static int cmd_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
 {
 	struct cmd_conn *cmd = cmd_of(conn);
-	unsigned filled = 0;
+	ssize_t n;
 
 	send_rest(cmd, MSG_DONTWAIT);
-	while (filled < count) {
-		ssize_t n = read_frame(cmd, flags | MSG_DONTWAIT);
+	if (count > 1) {
+		bool again = false;
+		int filled;
 
-		if (n <= 0)
-			return filled > 0 ? (int)filled : (int)n;
-		frames[filled].length = stream_in_take(&cmd->in, frames[filled].data, frames[filled].size);
-		filled += frames[filled].length > 0;
+		do
+			filled = look_and_take(cmd, frames, count, flags, &again);
+		while (filled == 0 && again);
+		return filled;
 	}
-	return (int)filled;
+	do {
+		n = read_frame(cmd, flags | MSG_DONTWAIT);
+		if (n <= 0)
+			return (int)n;
+		frames->length = stream_in_take(&cmd->in, frames->data, frames->size);
+	} while (frames->length == 0);
+	return 1;
 }
 
 struct builtin_module module_cmd = {
 	.module = {0, cmd_open, cmd_recv, cmd_send, socket_io_datafd, socket_io_ctlfd, cmd_close},
 	.name = "cmd",
 	.recv_batch = cmd_recv_batch,
+	.send_batch = cmd_send_batch,
 };
