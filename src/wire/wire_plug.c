@@ -22,6 +22,7 @@ enum {
 	PLUG_SMALL_BATCH = 8,           /* asking for many costs even when few are there */
 	PLUG_SINGLES = 7,               /* frames asked for one by one after one that came alone */
 	PLUG_DATAGRAM_MAX = UNCUT_PREFIX_SIZE + OFFLOAD_FRAME_MAX,
+	PLUG_BURST_NS = 20000,          /* frames that follow each other so fast are not alone, though each was found alone */
 };
 
 struct wire_plug {
@@ -32,6 +33,7 @@ struct wire_plug {
 	bool gone;                      /* the control descriptor has reached its end */
 	unsigned batch;                 /* frames asked for at once: more while more come */
 	unsigned singles;               /* frames still to be asked for one by one */
+	uint64_t last_ns;               /* when frames came last */
 	bool aggregates;                /* several frames in one datagram, both ways */
 	unsigned reads;                 /* then: datagrams tried for at once, doubled while each finds one */
 	uint8_t *slots;
@@ -69,12 +71,44 @@ static void receive_failed(struct wire_plug *plug, int error)
 /* How many to ask for next, after so many came. */
 static void choose_batch(struct wire_plug *plug, unsigned asked, unsigned came)
 {
-	if (plug->singles > 0) {
+	uint64_t now = loop_now(plug->wire.loop);
+	bool burst = now - plug->last_ns < PLUG_BURST_NS;
+
+	plug->last_ns = now;
+	if (plug->singles > 0 && !burst) {
 		plug->singles--;
 		return;
 	}
-	plug->batch = came >= asked ? WIRE_BATCH : PLUG_SMALL_BATCH;
-	plug->singles = came == 1 ? PLUG_SINGLES : 0;
+	plug->batch = came >= asked && came > 1 ? WIRE_BATCH : PLUG_SMALL_BATCH;
+	plug->singles = came == 1 && !burst ? PLUG_SINGLES : 0;
+}
+
+static int receive_into(struct wire_plug *plug, struct vde_frame *batch, unsigned first, unsigned asked)
+{
+	for (unsigned i = first; i < first + asked; i++)
+		batch[i] = (struct vde_frame){wire_slot(plug->slots, i), WIRE_SLOT_SIZE, 0};
+	return vde_recv_batch(plug->conn, batch + first, asked, 0);
+}
+
+/*
+ * As vde_recv_batch, for up to WIRE_BATCH frames. While several come at once more of them are on their way, from a sender on another processor; waiting for them is cheaper than
+ * to pass on a few at a time.
+ */
+static int receive_frames(struct wire_plug *plug, struct vde_frame *batch)
+{
+	unsigned asked = plug->singles > 0 ? 1 : plug->batch, total;
+	int n = receive_into(plug, batch, 0, asked);
+
+	if (n <= 0)
+		return n;
+	choose_batch(plug, asked, (unsigned)n);
+	for (total = (unsigned)n; n > 1 && total < WIRE_BATCH; total += n > 0 ? (unsigned)n : 0) {
+		asked = (unsigned)n < asked ? PLUG_SMALL_BATCH : WIRE_BATCH;
+		if (asked > WIRE_BATCH - total)
+			asked = WIRE_BATCH - total;
+		n = receive_into(plug, batch, total, asked);
+	}
+	return (int)total;
 }
 
 /* What lies in the slot of `frame` begins with UNCUT_MARK. */
@@ -221,12 +255,9 @@ static void plug_receive(struct wire *wire)
 	struct wire_plug *plug = plug_of(wire);
 	struct vde_frame batch[WIRE_BATCH];
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0, asked = plug->singles > 0 ? 1 : plug->batch;
-	int n;
+	unsigned count = 0;
+	int n = receive_frames(plug, batch);
 
-	for (unsigned i = 0; i < asked; i++)
-		batch[i] = (struct vde_frame){wire_slot(plug->slots, i), WIRE_SLOT_SIZE, 0};
-	n = vde_recv_batch(plug->conn, batch, asked, 0);
 	wire->pending = plug->gone || vde_pending(plug->conn) > 0;      /* until nothing more comes */
 	if (n < 0) {
 		receive_failed(plug, errno);
@@ -236,7 +267,6 @@ static void plug_receive(struct wire *wire)
 		wire_end(wire, 0);
 		return;
 	}
-	choose_batch(plug, asked, (unsigned)n);
 	for (int i = 0; i < n; i++) {
 		if (batch[i].length >= ETHERNET_HEADER_SIZE)
 			frames[count++] = (struct frame){.data = batch[i].data, .length = (uint32_t)batch[i].length};
