@@ -165,6 +165,7 @@ static int start(struct lan_conn *lan, const struct lan_request *request, int li
 	if (error == 0) {
 		lan->socket.control_fd = life[0];
 		lan->socket.data_fd = data[0];
+		lan->socket.aggregates = request->aggregates;
 		lan->creator = getpid();
 	} else {
 		shutdown(life[0], SHUT_RDWR);
@@ -229,7 +230,7 @@ static bool may_create(int error)
 	return error == ENOENT || error == ECONNREFUSED;
 }
 
-static int join_or_create(struct lan_conn *lan, const struct lan_request *request, const char *description,
+static int join_or_create(struct lan_conn *lan, const struct lan_request *request, const char *description, int interface_version,
 			  const struct vde_open_args *args)
 {
 	int error = 0;
@@ -237,7 +238,7 @@ static int join_or_create(struct lan_conn *lan, const struct lan_request *reques
 	for (int i = 0; i < TRIES; i++) {
 		int created;
 
-		error = module_vde_join(&lan->socket, request->directory, description, args);
+		error = module_vde_join(&lan->socket, request->directory, description, interface_version, args);
 		if (!may_create(error))
 			return error;
 		created = create(lan, request);
@@ -247,7 +248,7 @@ static int join_or_create(struct lan_conn *lan, const struct lan_request *reques
 	return error;
 }
 
-VDECONN *lan_open(enum lan_kind kind, char *arguments, char *description, const struct vde_open_args *args)
+VDECONN *lan_open(enum lan_kind kind, char *arguments, char *description, int interface_version, const struct vde_open_args *args)
 {
 	struct lan_request *request = calloc(1, sizeof(*request));
 	struct lan_conn *lan = calloc(1, sizeof(*lan));
@@ -255,8 +256,10 @@ VDECONN *lan_open(enum lan_kind kind, char *arguments, char *description, const 
 
 	if (error == 0 && request->directory[0] == '\0')
 		error = set_default_directory(request);
-	if (error == 0)
-		error = join_or_create(lan, request, description, args);
+	if (error == 0) {
+		request->aggregates = interface_version == VDE_INTERFACE_AGGREGATES;
+		error = join_or_create(lan, request, description, interface_version, args);
+	}
 	free(request);
 	if (error == 0)
 		return (VDECONN *)(void *)lan;

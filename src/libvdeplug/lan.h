@@ -41,6 +41,7 @@ struct lan_request {
 	uint32_t expire;                /* seconds; 0: as the switch has it */
 	uint32_t port;                  /* of the program that creates; 0: any */
 	uint32_t fstp, trunk, flow;     /* 0 or 1 */
+	uint32_t aggregates;            /* 1: the program takes several frames in one datagram, and may send so */
 	uint32_t has_mac;
 	uint8_t mac[6];
 	char directory[LAN_PATH_MAX];
@@ -67,7 +68,7 @@ static inline const char *lan_kind_name(enum lan_kind kind)
 int lan_parse(struct lan_request *request, enum lan_kind kind, char *arguments, const struct vde_open_args *args);
 
 /* The open function of the four modules. */
-VDECONN *lan_open(enum lan_kind kind, char *arguments, char *description, const struct vde_open_args *args);
+VDECONN *lan_open(enum lan_kind kind, char *arguments, char *description, int interface_version, const struct vde_open_args *args);
 int lan_close(VDECONN *conn);
 
 #endif

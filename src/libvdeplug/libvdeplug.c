@@ -114,7 +114,9 @@ int vde_close(VDECONN *conn)
 
 int vde_aggregates(VDECONN *conn)
 {
-	return is_open(conn) && module_builtin(conn) == &module_vde && ((struct socket_conn *)(void *)conn)->aggregates;
+	const struct builtin_module *builtin = is_open(conn) ? module_builtin(conn) : NULL;
+
+	return builtin != NULL && builtin->aggregates && ((struct socket_conn *)(void *)conn)->aggregates;
 }
 
 static bool is_readable(int fd)

@@ -26,6 +26,7 @@ struct builtin_module {
 	int (*recv_batch)(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
 	int (*send_batch)(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
 	unsigned (*pending)(VDECONN *conn);     /* as vde_pending; NULL: never any */
+	bool aggregates;                /* its connections begin with a socket_conn, which may have aggregates */
 };
 
 /* Not const, as the pointer in struct vdeconn is not; nothing changes them. */
@@ -62,7 +63,8 @@ const struct builtin_module *module_builtin(const VDECONN *conn);
 bool module_own_directory(char *directory, size_t size);
 
 /* A plug in the switch of `directory`, which is not parsed; for modules that have one to join. Fills conn; 0 or an errno value. */
-int module_vde_join(struct socket_conn *conn, const char *directory, const char *description, const struct vde_open_args *args);
+int module_vde_join(struct socket_conn *conn, const char *directory, const char *description, int interface_version,
+		    const struct vde_open_args *args);
 
 /*
  * Opens locator->module with locator->arguments: a built-in module, or else a shared object libvdeplug_NAME.so.

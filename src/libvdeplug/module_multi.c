@@ -5,8 +5,7 @@
 
 static VDECONN *multi_open(char *arguments, char *description, int interface_version, struct vde_open_args *args)
 {
-	(void)interface_version;
-	return lan_open(LAN_MULTI, arguments, description, args);
+	return lan_open(LAN_MULTI, arguments, description, interface_version, args);
 }
 
 struct builtin_module module_multi = {
@@ -14,4 +13,5 @@ struct builtin_module module_multi = {
 	.name = "multi",
 	.recv_batch = socket_io_recv_batch,
 	.send_batch = socket_io_send_batch,
+	.aggregates = true,
 };

@@ -366,12 +366,14 @@ static int open_default(struct socket_conn *conn, const struct wish *wish, const
 	return error;
 }
 
-int module_vde_join(struct socket_conn *conn, const char *directory, const char *description, const struct vde_open_args *args)
+int module_vde_join(struct socket_conn *conn, const char *directory, const char *description, int interface_version,
+		    const struct vde_open_args *args)
 {
 	char nothing[] = "";
 	struct wish wish;
 	int error = parse_wish(&wish, nothing, args);
 
+	wish.aggregates = interface_version == VDE_INTERFACE_AGGREGATES;
 	return error != 0 ? error : open_directory(conn, &wish, directory, description);
 }
 
@@ -401,4 +403,5 @@ struct builtin_module module_vde = {
 	.name = "vde",
 	.recv_batch = socket_io_recv_batch,
 	.send_batch = socket_io_send_batch,
+	.aggregates = true,
 };

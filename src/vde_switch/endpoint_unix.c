@@ -317,17 +317,21 @@ static int open_socket(struct endpoint_unix *self, const struct unix_endpoint_co
 	return connect(fd, (const struct sockaddr *)&config->client, sizeof(config->client)) == 0 ? 0 : errno;
 }
 
-int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config *config, struct endpoint **endpoint,
-		       struct sockaddr_un *address)
+static struct endpoint_unix *create(int fd)
 {
 	struct endpoint_unix *self = calloc(1, sizeof(*self));
 
 	if (!self)
-		return ENOMEM;
-	self->endpoint.fd = -1;
+		return NULL;
+	self->endpoint.fd = fd;
 	self->expected = FEWEST;
 	self->reads = 1;
-	int error = open_socket(self, config, address);
+	return self;
+}
+
+/* Closes it when it fails, or when `error` says that something else has. */
+static int init(struct endpoint_unix *self, struct vde_switch *sw, const struct unix_endpoint_config *config, int error)
+{
 	if (!error)
 		error = endpoint_init(&self->endpoint, config->aggregates ? &aggregates_ops : &unix_ops, sw, self->endpoint.fd, config->control_fd,
 				      config->description, config->description_length);
@@ -338,31 +342,39 @@ int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config 
 		return error;
 	}
 	self->endpoint.user = config->user;
+	return 0;
+}
+
+int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config *config, struct endpoint **endpoint,
+		       struct sockaddr_un *address)
+{
+	struct endpoint_unix *self = create(-1);
+
+	if (!self)
+		return ENOMEM;
+	int error = open_socket(self, config, address);
+	error = init(self, sw, config, error);
+	if (error)
+		return error;
 	if (config->aggregates)
 		plug_offer_aggregates(address);
 	*endpoint = &self->endpoint;
 	return 0;
 }
 
-int endpoint_unix_adopt(struct vde_switch *sw, int fd, int id, uid_t user, const char *description, struct endpoint **endpoint)
+int endpoint_unix_adopt(struct vde_switch *sw, int fd, const struct unix_endpoint_config *config, struct endpoint **endpoint)
 {
-	struct endpoint_unix *self = calloc(1, sizeof(*self));
-	int error;
+	struct endpoint_unix *self = create(fd);
 
 	if (!self) {
 		close(fd);
 		return ENOMEM;
 	}
-	self->expected = FEWEST;
 	set_send_buffer(fd);
-	error = endpoint_init(&self->endpoint, &unix_ops, sw, fd, id, description, strlen(description));
-	if (error) {
-		endpoint_close(&self->endpoint);
-		return error;
-	}
-	self->endpoint.user = user;
-	*endpoint = &self->endpoint;
-	return 0;
+	int error = init(self, sw, config, 0);
+	if (!error)
+		*endpoint = &self->endpoint;
+	return error;
 }
 
 void endpoint_unix_on_close(struct endpoint *endpoint, void (*closed)(void *owner), void *owner)

@@ -32,10 +32,10 @@ int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config 
 		       struct sockaddr_un *address);
 
 /*
- * An endpoint over a datagram socket that is connected already, which becomes the endpoint's, also when this fails. id, user and description are as above; it is
- * not yet on a port. 0 or an errno value.
+ * An endpoint over a datagram socket that is connected already, which becomes the endpoint's, also when this fails. It is not yet on a port. Of config count
+ * aggregates, control_fd for the ID, user and description. 0 or an errno value.
  */
-int endpoint_unix_adopt(struct vde_switch *sw, int fd, int id, uid_t user, const char *description, struct endpoint **endpoint);
+int endpoint_unix_adopt(struct vde_switch *sw, int fd, const struct unix_endpoint_config *config, struct endpoint **endpoint);
 
 /* Calls closed(owner) when the endpoint is closed by someone else than the control connection (port/epclose). */
 void endpoint_unix_on_close(struct endpoint *endpoint, void (*closed)(void *owner), void *owner);

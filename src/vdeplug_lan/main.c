@@ -204,11 +204,16 @@ static int plug_host(struct lan *lan)
 	static const enum uplink_mode modes[LAN_KINDS] = { [LAN_MULTI] = UPLINK_MULTI, [LAN_BONDING] = UPLINK_ROUND_ROBIN };
 	const struct lan_request *request = &lan->request;
 	struct port_user user = { .uid = geteuid(), .gid = getegid() };
+	const char *name = lan_kind_name(request->kind);
+	struct unix_endpoint_config config = {
+		.aggregates = request->aggregates, .control_fd = lan->data, .user = user.uid, .description = name,
+		.description_length = strlen(name),
+	};
 	struct port *port;
 	int error = port_acquire(lan->sw, request->port ? (int)request->port : PORT_ANY, &user, &port);
 
 	if (!error)
-		error = endpoint_unix_adopt(lan->sw, lan->data, lan->data, user.uid, lan_kind_name(request->kind), &lan->host);
+		error = endpoint_unix_adopt(lan->sw, lan->data, &config, &lan->host);
 	if (!error)
 		error = port_attach(lan->sw, port, lan->host);
 	if (error) {

@@ -28,6 +28,7 @@ struct world {
 
 static void plug(struct world *world, int i)
 {
+	struct unix_endpoint_config config = { .aggregates = i == 1, .description = "fuzz", .description_length = 4 };
 	struct port_user root = { .uid = 0 };
 	struct endpoint *endpoint;
 	struct port *port;
@@ -35,7 +36,7 @@ static void plug(struct world *world, int i)
 
 	assert(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	world->node[i] = pair[0];
-	assert(endpoint_unix_adopt(world->sw, pair[1], pair[1], 0, "fuzz", &endpoint) == 0);
+	assert(endpoint_unix_adopt(world->sw, pair[1], &config, &endpoint) == 0);
 	assert(port_acquire(world->sw, PORT_ANY, &root, &port) == 0 && port_attach(world->sw, port, endpoint) == 0);
 }
 
