@@ -448,37 +448,3 @@ def test_taps(lab):
         space.up("tapx", f"10.1.1.{number + 1}/24")
     spaces[0].ping("10.1.1.2")
     spaces[1].ping("10.1.1.1")
-
-
-# ---- the manual's examples -------------------------------------------------------------------------------------------
-
-def examples(page):
-    with open(os.path.join(vde.SOURCE, "man", page)) as text:
-        section = text.read().split(".SH EXAMPLE", 1)[1].split("\n.SH", 1)[0]
-    return [block.replace("\\-", "-") for block in re.findall(r"\.nf\n(.*?)\.fi", section, re.S)]
-
-
-@pytest.mark.parametrize("page,number", [(f"libvdeplug_{kind}.1", number) for kind in KINDS
-                                         for number in range(len(examples(f"libvdeplug_{kind}.1")))])
-def test_examples(lab, page, number):
-    """Every command of an example starts, those in the background stay, and those in the foreground succeed."""
-    space = lab.namespace()
-    commands = examples(page)[number].replace("/tmp/", lab.dir + "/").replace("%2Ftmp", lab.dir.replace("/", "%2F"))
-    names = {os.path.basename(word) for word in re.findall(r"^\s*(\w+)", commands, re.M)}
-    for name in names - {"ip", "ping"}:
-        vde.ours(name)
-    background = 0
-    for command in commands.strip().splitlines():
-        if command.endswith("&"):
-            program = space.start("/bin/sh", "-c", "exec " + command.strip().rstrip("&"))
-            background += 1
-            directory = re.search(r"(?:switch|hub|multi|bonding)://([^[ ']*)", command)
-            if directory:
-                vde.wait_until(lambda: program.status is not None or vde.answers(directory[1] + "/ctl"), command)
-            for interface in re.findall(r"tap://(\w+)", command):
-                vde.wait_until(lambda: program.status is not None or space.has(interface), command)
-            assert program.status is None, (command, program.stderr)
-        else:
-            vde.wait_until(lambda: space.run("/bin/sh", "-c", command, check=False, env=vde.env_ours()).returncode == 0, command)
-    time.sleep(0.05)
-    assert background and all(program.status is None for program in lab.programs), commands
