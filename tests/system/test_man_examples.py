@@ -169,6 +169,7 @@ EXAMPLES = {
         Row("vde_switch -d -s /tmp/lab", (ends(), ends("true", (" ...", "")), ends("plugged 2 /tmp/lab", (" ...", "")))),
         Row("vde_plug2tap -d -s /tmp/lab tap0", (ends(), ends(), ends(NODE.format("/tmp/lab"))), switches("lab")),
         Row("wirefilter -v /tmp/a:/tmp/b", (alone("carries /tmp/a /tmp/b"),), switches("a", "b")),
+        Row("vde_plug -d vxlan:", (ends("plugged 1 /tmp/lab"),), switches("lab")),
     ],
     "vde_autolink.1": [
         Row("addwire ssh", block=True, setup=switches("sw") + "\n" + FAR, then=(
@@ -223,7 +224,11 @@ EXAMPLES = {
     ],
     "vdens.1": [
         Row("vde_switch --sock /tmp/sw", (ends(), ends(), ends())),
-        Row("vdens --multi", (stays("""vdens --addr 10.0.0.1/24 /tmp/sw sh -c 'ip route add default via 10.0.0.254; exec ping -q -c 1 -W 1 10.0.1.1'"""),),
+        Row("vdens --multi --addr vde0=10.0.0.2/24", (stays("ip link show gate"), ends(
+            """vdens --addr 10.1.0.2/24 vxvde://239.1.1.1 sh -c 'ip route add default via 10.1.0.1; exec ping -q -c 1 -W 1 10.2.0.2'""")),
+            "stay vdens --addr 10.2.0.2/24 vxvde://239.2.2.2 sh -c 'ip route add default via 10.2.0.1; exec sleep 1000'",
+            environment={"SHELL": "/bin/cat"}),
+        Row("vdens --multi --addr vde0=10.0.0.254/24", (stays("""vdens --addr 10.0.0.1/24 /tmp/sw sh -c 'ip route add default via 10.0.0.254; exec ping -q -c 1 -W 1 10.0.1.1'"""),),
             switches("sw", "sw2") + "\nstay vdens --addr 10.0.1.1/24 /tmp/sw2 sh -c 'ip route add default via 10.0.1.254; exec sleep 1000'"),
     ],
     "vdeq.1": [
@@ -323,7 +328,7 @@ def our_words(command):
     program = None
     for word in shlex.split(command.replace("(", " ").replace(")", " ").replace("'", " ").replace('"', " "), comments=True):
         word = word.rstrip(";")
-        if word in {"=", "|", "&", "}=", "=}", "sh", "ssh", "ping", "sleep", "--"}:
+        if word in {"=", "|", "&", "}=", "=}", "sh", "ssh", "ping", "sleep", "busybox", "--"}:
             program = None
         elif glob.glob(f"{MAN}/{word}.[18]"):
             program = word
@@ -364,6 +369,7 @@ def script(block):
             command = command.replace(old, new)
         if host := re.match(r"([ab])[$#] (.*)", command, re.S):
             command = f"at {host[1]} {host[2]}"
+        command = command.removeprefix("# ")                            # root's prompt
         if row.through:
             command = f"{row.through} {shlex.quote(command)}"
         lines.append(f"{what.mode} {shlex.quote(command)} {shlex.quote(what.check)}")
