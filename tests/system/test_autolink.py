@@ -157,7 +157,7 @@ def test_no_busy_loop_when_all_ends_are_down(lab, switch):
     # 3 a round; rounds 0.1, 0.2, 0.4, 0.8, 1.6 s apart at most, half of it at least
     assert 3 <= tries <= 3 * 8
     assert autolink.program.cpu_seconds() < 1 and autolink.program.stderr.count("link l") == 1
-    assert re.match(r"try l in \d+\.\d s", autolink.ask("jobsqueue")[0])
+    vde.wait_until(lambda: re.match(r"try l in \d+\.\d s", autolink.ask("jobsqueue")[0]), "the time of the next try")
 
 
 def test_wire_that_never_plugs_in(lab, switch):
