@@ -430,6 +430,7 @@ def test_options_of_the_switch(lab):
         script.write("vlan/create 5\n")
     host(lab, f"switch://{lab.path('net')}[numports=3/fstp/hashsize=64/expiretime=77/macaddr=02:00:00:00:00:77/"
               f"mgmt='{lab.path('m')}'/mgmtmode=0640/rcfile='{lab.path('rc')}']")
+    vde.wait_until(lambda: vde.answers(lab.path("m")), "the management socket")       # comes after the control socket
     assert vde.mode_of(lab.path("m")) == 0o640
     session = vde.Management(lab.path("m"))
     text = "\n".join(line for command in ("port/showinfo", "hash/showinfo", "fstp/showinfo", "vlan/print", "port/print")
