@@ -44,11 +44,11 @@ def debian_module(name):
 
 
 def ours_in_debians(lab, name, locator, **options):
-    """Debian's vde_plug on Debian's library, with our module."""
+    """Debian's vde_plug on Debian's library, with our module. That library loads modules with RTLD_DEEPBIND, which no sanitizer bears: then it is our vde_plug."""
     path, env = need_module(name), vde.env_foreign(VDEPLUGIN_PATH=f"{MODULES}:{DEBIAN_MODULES}")
     with open(path, "rb") as module:
         if b"__asan_init" in module.read():
-            env.update(LD_PRELOAD=vde._asan_runtime(), ASAN_OPTIONS="detect_leaks=0")
+            return plug(lab, locator, **options)
     return plugs.StreamPlug(lab, vde.foreign("vde_plug"), locator, env=env, **options)
 
 
@@ -466,8 +466,12 @@ def test_slirp_options(lab, switch):
     world = World(lab)
     locator = re.search(r'"(.*)"', text)[1]
     world.space.start("/usr/bin/socat", f"UNIX-LISTEN:{lab.path('sock')},fork", "SYSTEM:'echo from a socket'", env=vde.env_foreign())
+    # libslirp does not free the path; it is the only one here that takes memory through glib
+    with open(lab.path("suppressions"), "w", encoding="ascii") as out:
+        out.write("leak:libglib-2.0\nleak:libslirp\n")
+    env = vde.env_ours(LSAN_OPTIONS=f"suppressions={lab.path('suppressions')}:print_suppressions=0")
     program = world.space.start("vde_plug", f"{locator},10.1.1.9:9:'tr a-z A-Z'/unixfwd='8:{lab.path('sock')}'/tcpfwd=127.0.0.1:2222:10.1.1.15:22,2223:10.1.1.15:23/verbose"
-                                "/hostname=guest", f"vde://{switch.socket}")
+                                "/hostname=guest", f"vde://{switch.socket}", env=env)
     plugs.connected(switch, 1)
     program.expect(r"10\.1\.1\.15:23", "stderr")
     assert "10.1.1.1/24" in program.stderr and "fd00" not in program.stderr
