@@ -131,7 +131,7 @@ def test_programs_of_the_suite_offer_it(lab, switch):
 def test_users_of_the_library_do_not(lab, switch):
     """A program that calls vde_recv gets frame by frame: Debian's vde_plug on our library."""
     other = lab.plug(switch, aggregates=True)
-    plug = plugs.StreamPlug(lab, vde.foreign("vde_plug"), switch.socket, env=vde.env_ours())
+    plug = plugs.StreamPlug(lab, vde.foreign("vde_plug"), switch.socket, env=vde.env_foreign(library="ours"))
     plugs.connected(switch, 2)
     sent = frames(16, 100)
     other.send(vde.aggregate(*sent))

@@ -506,6 +506,7 @@ static unsigned count_rests(struct owner *owner, int fd, unsigned turns, unsigne
 static void test_moderation(void **state)
 {
 	struct owner owner = { 0 };
+	unsigned rests = 0;
 	int ends[2];
 
 	(void)state;
@@ -516,7 +517,10 @@ static void test_moderation(void **state)
 	wire_moderate(owner.wire);
 	assert_int_equal(count_rests(&owner, ends[1], 1, 1), 0);
 	assert_true(count_rests(&owner, ends[1], 2000, 1) < 40);
-	assert_true(count_rests(&owner, ends[1], 2000, 8) > 0);
+	/* on a machine that is busy with others the frames may be too far apart for a while */
+	for (unsigned tries = 0; rests == 0 && tries < 50; tries++)
+		rests = count_rests(&owner, ends[1], 2000, 8);
+	assert_true(rests > 0);
 	for (int i = 0; i < 5; i++) {
 		usleep(WIRE_SILENCE_NS / 1000 * 3 / 2);
 		assert_int_equal(count_rests(&owner, ends[1], 1, 1), 0);
