@@ -412,8 +412,15 @@ static bool is_socket_name(const char *name)
 	return digits >= 3 && name[digits] == '.';      /* a switch's: PORT.FD */
 }
 
-/* Sockets of this or of a dead switch and of its clients: none of them is of use without a switch. */
-static void remove_sockets(const char *directory)
+static bool is_older(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/*
+ * Sockets of this or of a dead switch and of its clients: none of them is of use without a switch. newest: only those that are older than this one, or NULL.
+ */
+static void remove_sockets(const char *directory, const struct stat *newest)
 {
 	DIR *listing = opendir(directory);
 	struct dirent *item;
@@ -423,9 +430,20 @@ static void remove_sockets(const char *directory)
 		return;
 	while ((item = readdir(listing)) != NULL)
 		if (is_socket_name(item->d_name) && fstatat(dirfd(listing), item->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISSOCK(status.st_mode))
+		    S_ISSOCK(status.st_mode) && (!newest || is_older(&status.st_ctim, &newest->st_ctim)))
 			unlinkat(dirfd(listing), item->d_name, 0);
 	closedir(listing);
+}
+
+/* Clients may have come since it listens; their sockets are younger than ctl. */
+static void remove_leftovers(const struct control *control)
+{
+	char path[PATH_MAX + 8];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
+	if (lstat(path, &status) == 0)
+		remove_sockets(control->directory, &status);
 }
 
 int control_open(struct vde_switch *sw, const struct control_config *config)
@@ -444,7 +462,7 @@ int control_open(struct vde_switch *sw, const struct control_config *config)
 		control_close(control);
 		return error;
 	}
-	remove_sockets(control->directory);
+	remove_leftovers(control);
 	sw->control = control;
 	return 0;
 }
@@ -463,7 +481,7 @@ void control_close(struct control *control)
 		close(control->fd);
 		snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
 		unlink(path);
-		remove_sockets(control->directory);
+		remove_sockets(control->directory, NULL);
 	}
 	if (control->remove_directory && control->directory[0])
 		rmdir(control->directory);
