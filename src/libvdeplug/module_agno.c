@@ -151,5 +151,6 @@ struct builtin_module vdeplug_ops = {
 	.module = {MODULE_OURS, agno_open, nest_recv, nest_send, nest_datafd, nest_ctlfd, nest_close},
 	.name = "agno",
 	.recv_batch = nest_recv_batch,
+	.pending = nest_pending,
 	.send_batch = nest_send_batch,
 };

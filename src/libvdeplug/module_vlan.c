@@ -41,5 +41,6 @@ struct builtin_module module_vlan = {
 	.module = {0, vlan_open, nest_recv, nest_send, nest_datafd, nest_ctlfd, nest_close},
 	.name = "vlan",
 	.recv_batch = nest_recv_batch,
+	.pending = nest_pending,
 	.send_batch = nest_send_batch,
 };

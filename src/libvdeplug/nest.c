@@ -151,6 +151,11 @@ int nest_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int
 	return n;
 }
 
+unsigned nest_pending(VDECONN *conn)
+{
+	return vde_pending(nest_of(conn)->inner);
+}
+
 /* ---- outward ---- */
 
 /* A frame as it goes out, at `out`; 0: it is dropped. */

@@ -52,6 +52,7 @@ struct nest_conn *nest_open(const struct nest_kind *kind, size_t size, char *nes
 ssize_t nest_recv(VDECONN *conn, void *frame, size_t size, int flags);
 ssize_t nest_send(VDECONN *conn, const void *frame, size_t length, int flags);
 int nest_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
+unsigned nest_pending(VDECONN *conn);
 int nest_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
 int nest_datafd(VDECONN *conn);
 int nest_ctlfd(VDECONN *conn);

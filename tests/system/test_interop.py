@@ -179,3 +179,13 @@ def test_macvtap(lab):
     vde.wait_until(lambda: behind.recv(2000) == there, "the frame behind the cable")
     behind.send(back)
     vde.wait_until(lambda: back in end.frames, "the frame from behind the cable")
+
+
+def test_bulk_through_a_nested_network(lab):
+    """VLAN 3 of a vxvde: what the inner module holds is asked for through the outer one, so that nothing stays behind."""
+    spaces = overlay.hosts(lab)
+    for number, space in enumerate(spaces):
+        overlay.tapped(space, "vlan://3{vxvde://239.1.2.3}", number + 1)
+    spaces[0].ping("10.1.1.2")
+    overlay.bulk(spaces[0], spaces[1], "10.1.1.2", "16M")
+    overlay.bulk(spaces[1], spaces[0], "10.1.1.1", "16M")
