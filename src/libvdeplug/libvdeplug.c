@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static_assert(MAXDESCR == PLUG_DESCRIPTION_MAX + 1, "a description and its NUL");
 #if defined(__LP64__)
@@ -177,7 +178,7 @@ unsigned vde_pending(VDECONN *conn)
 static int send_one_by_one(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (conn->module->vde_send(conn, frames[i].data, frames[i].length, flags) < 0)
+		if (conn->module->vde_send(conn, frames[i].data, frames[i].length, flags | MSG_DONTWAIT) < 0)
 			return i > 0 ? (int)i : -1;
 	}
 	return (int)count;

@@ -65,7 +65,7 @@ class Cab:
         program.mgmt = mgmt
         return program
 
-    def passes(self):
+    def passes(self, deadline=3 * vde.DEADLINE):
         """Frames go both ways; returns when they do."""
         if not self.plugs:
             self.plugs = self.lab.plug(self.near), self.lab.plug(self.far)
@@ -81,7 +81,21 @@ class Cab:
                         return True
                     time.sleep(0.002)
                 return False
-            wait_until(arrives, f"a frame from end {number}", vde.DEADLINE * 3)
+            try:
+                wait_until(arrives, f"a frame from end {number}", deadline)
+            except pytest.fail.Exception as failure:
+                pytest.fail(f"{failure}\n{self.story()}")
+
+    def story(self):
+        """What the ends that still run say of themselves, for a failure's text."""
+        texts = []
+        for program in self.lab.programs:
+            if not hasattr(program, "mgmt"):
+                continue
+            texts.append(f"{program.argv}: status {program.status}\n{program.stderr[-1500:]}")
+            if program.status is None:
+                texts += ["\n".join(ask(program, command).data or []) for command in ("showinfo", "peers")]
+        return "\n".join(texts + ["\n".join(switch.ask("port/allprint")) for switch in (self.near, self.far)])
 
     def nothing_passes(self, seconds=1.5):
         if not self.plugs:
@@ -522,7 +536,7 @@ def test_loss_and_reordering(cab):
     cab.port = relay.port
     try:
         client = cab.client("-P", cab.key)
-        cab.passes()
+        cab.passes(5 * vde.DEADLINE)
         near, far = cab.plugs
         far.recv_now()
         sent = [frame(BROADCAST, mac(1), b"numbered %d" % number, size=300) for number in range(1000)]
@@ -536,7 +550,7 @@ def test_loss_and_reordering(cab):
         assert 500 < len(got) < 850
         client.end(signal.SIGKILL)
         cab.client("-P", cab.key)
-        cab.passes()
+        cab.passes(5 * vde.DEADLINE)
     finally:
         relay.close()
 
