@@ -112,3 +112,29 @@ class Control:
         self._listener.shutdown(socket.SHUT_RDWR)
         for item in [self._listener, *self._kept]:
             item.close()
+
+
+def reach(a, b, size=300):
+    """Sends until both ends hear each other; returns when every way carries frames in order."""
+    hello = vde.frame(vde.BROADCAST, vde.mac(99), b"hello")
+
+    def heard():
+        for end in (a, b):
+            end.send(hello)
+        return a.frames and b.frames
+    vde.wait_until(heard, "both ends")
+    for number, (source, sink) in enumerate(((a, b), (b, a))):
+        frames = numbered(20, size=size, source=number + 1)
+        source.send(*frames)
+        vde.wait_until(lambda: [f for f in sink.frames if f in frames] == frames, "the frames, in order")
+
+
+def udp_ports(family=socket.AF_INET, count=2):
+    """Numbers of ports that are free now."""
+    sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(count)]
+    for sock in sockets:
+        sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports

@@ -77,21 +77,6 @@ def test_malformed_aggregates_are_dropped_whole(lab, switch, what):
     assert other.recv() == good
 
 
-def collect(plug, count):
-    """The next `count` frames, however they come."""
-    got = []
-    while len(got) < count:
-        datagram, at = plug.recv(), 8
-        if not datagram.startswith(vde.AGGREGATE_MARK):
-            got.append(datagram)
-            continue
-        while at < len(datagram):
-            length = struct.unpack_from("!H", datagram, at)[0]
-            got.append(datagram[at + 2:at + 2 + length])
-            at += 2 + length
-    return got
-
-
 def test_a_flood_is_neither_lost_nor_disordered(lab, switch):
     """Lone frames and aggregates, many on the way at once."""
     sender, other = lab.plug(switch, aggregates=True), lab.plug(switch, aggregates=True)
@@ -103,7 +88,7 @@ def test_a_flood_is_neither_lost_nor_disordered(lab, switch):
             number += count
             sender.send(vde.aggregate(*some) if count > 1 or turn % 2 else some[0])
             sent += some
-        assert collect(other, len(sent)) == sent
+        assert other.frames(len(sent)) == sent
 
 
 def test_a_full_client_gets_the_rest_later(lab, switch):
@@ -113,7 +98,7 @@ def test_a_full_client_gets_the_rest_later(lab, switch):
     for frame in sent:
         sender.send(frame)
     vde.wait_until(lambda: switch.ports()[1]["in"] == len(sent))
-    assert collect(other, len(sent)) == sent
+    assert other.frames(len(sent)) == sent
 
 
 def test_programs_of_the_suite_offer_it(lab, switch):

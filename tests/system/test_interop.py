@@ -13,21 +13,6 @@ import vde
 DEBIAN_MODULES = "/usr/lib/x86_64-linux-gnu/vdeplug"
 
 
-def exchange(a, b, size=300):
-    """Sends until both hear each other; then frames arrive both ways, in order."""
-    hello = vde.frame(vde.BROADCAST, vde.mac(99), b"hello")
-
-    def heard():
-        for end in (a, b):
-            end.send(hello)
-        return a.frames and b.frames
-    vde.wait_until(heard, "both ends")
-    for number, (source, sink) in enumerate(((a, b), (b, a))):
-        frames = plugs.numbered(20, size=size, source=number + 1)
-        source.send(*frames)
-        vde.wait_until(lambda: [f for f in sink.frames if f in frames] == frames, "the frames, in order")
-
-
 def ours(lab, *argv, **options):
     return plugs.StreamPlug(lab, "vde_plug", *argv, **options)
 
@@ -36,21 +21,11 @@ def debians(lab, *argv, **options):
     return plugs.StreamPlug(lab, vde.foreign("vde_plug"), *argv, env=vde.env_foreign(**options))
 
 
-def free_ports(count):
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
-
-
 # ---- udp -------------------------------------------------------------------------------------------------------------
 
 def test_udp_with_socat(lab):
     """What comes is the frame and nothing else, and goes back as it came."""
-    one, two = free_ports(2)
+    one, two = plugs.udp_ports()
     lab.start(vde.need_program("socat"), f"UDP4-RECVFROM:{two},bind=127.0.0.1,fork", "EXEC:cat", env=vde.env_foreign())
     end = ours(lab, f"udp://127.0.0.1:{one}->127.0.0.1:{two}")
     frame = vde.frame(vde.BROADCAST, vde.mac(1), b"echo")
@@ -64,14 +39,14 @@ def test_udp_with_socat(lab):
 def test_udp_with_qemu(lab):
     """-netdev socket,udp=: two of them on QEMU's hub, with a plug of ours at each."""
     qemu = vde.need_program("qemu-system-x86_64")
-    ports = free_ports(4)
+    ports = plugs.udp_ports(count=4)
     words = [qemu, "-M", "none", "-display", "none", "-monitor", "none", "-serial", "none", "-nodefaults"]
     for number in range(2):
         plug_port, qemu_port = ports[2 * number:2 * number + 2]
         words += ["-netdev", f"socket,id=s{number},udp=127.0.0.1:{plug_port},localaddr=127.0.0.1:{qemu_port}",
                   "-netdev", f"hubport,id=h{number},hubid=0,netdev=s{number}"]
     lab.start(*words, env=vde.env_foreign())
-    exchange(*[ours(lab, f"udp://127.0.0.1:{ports[n]}->127.0.0.1:{ports[n + 1]}") for n in (0, 2)])
+    plugs.reach(*[ours(lab, f"udp://127.0.0.1:{ports[n]}->127.0.0.1:{ports[n + 1]}") for n in (0, 2)])
 
 
 # ---- vdestream -------------------------------------------------------------------------------------------------------
@@ -80,7 +55,7 @@ def test_udp_with_qemu(lab):
 def test_long_frames_with_debians_stream(lab, switch, size):
     """The longest frames that Debian's framing knows."""
     theirs = " ".join(vde.foreign_command("vde_plug"))
-    exchange(ours(lab, f"cmd://{theirs} vde://{switch.socket}"), ours(lab, switch.socket), size)
+    plugs.reach(ours(lab, f"cmd://{theirs} vde://{switch.socket}"), ours(lab, switch.socket), size)
 
 
 # ---- modules as Debian ships them, in our library --------------------------------------------------------------------
@@ -112,12 +87,12 @@ def test_debians_serial_module(lab):
     ends = [lab.path("tty0"), lab.path("tty1")]
     lab.start(vde.need_program("socat"), *(f"PTY,link={path},raw,echo=0" for path in ends), env=vde.env_foreign())
     vde.wait_until(lambda: all(map(os.path.exists, ends)), "the line")
-    exchange(debian_module(lab, "vdesl", f"vdesl://{ends[0]}"), debians(lab, f"vdesl://{ends[1]}"), 100)
+    plugs.reach(debian_module(lab, "vdesl", f"vdesl://{ends[0]}"), debians(lab, f"vdesl://{ends[1]}"), 100)
 
 
 def test_debians_vlan_module(lab):
     """It opens the network inside through our library: tagged there, untagged here."""
-    one, two = free_ports(2)
+    one, two = plugs.udp_ports()
     tagged = debian_module(lab, "vlan", f"vlan://3{{udp://127.0.0.1:{one}->127.0.0.1:{two}}}")
     trunk = ours(lab, f"udp://127.0.0.1:{two}->127.0.0.1:{one}")
     frame = vde.frame(vde.BROADCAST, vde.mac(1), b"of VLAN 3")

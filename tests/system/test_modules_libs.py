@@ -13,7 +13,8 @@ import pytest
 import test_pcapplug
 import vde
 import vde_ssh
-from test_modules import debian_plug, plug, reach, udp_ports
+from plugs import reach, udp_ports
+from test_modules import debian_plug, plug
 
 DEBIAN_MODULES = "/usr/lib/x86_64-linux-gnu/vdeplug"
 MODULES = os.path.join(vde.LIB, "vdeplug")

@@ -11,7 +11,8 @@ import plugs
 import pytest
 import vde
 from overlay import hosts, tapped
-from test_modules import GROUP, reach, udp_ports
+from plugs import reach, udp_ports
+from test_modules import GROUP
 
 DEBIAN_MODULES = os.path.dirname(next(iter(glob.glob("/usr/lib/*/vdeplug/libvdeplug_null.so")), "/nonexistent/x"))
 

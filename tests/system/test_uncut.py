@@ -33,21 +33,6 @@ def asking(lab, switch):
     return plug
 
 
-def datagrams(plug, count):
-    """Frames, from aggregates or not."""
-    found = []
-    while len(found) < count:
-        datagram, at = plug.recv(), 8
-        if not datagram.startswith(vde.AGGREGATE_MARK):
-            found.append(datagram)
-            continue
-        while at < len(datagram):
-            length = struct.unpack_from("!H", datagram, at)[0]
-            found.append(datagram[at + 2:at + 2 + length])
-            at += 2 + length
-    return found
-
-
 def is_complete(frame):
     pseudo = frame[26:34] + struct.pack("!HH", 6, len(frame) - 34)
     return checksum(pseudo + frame[34:]) == 0xffff and checksum(frame[14:34]) == 0xffff
@@ -58,7 +43,7 @@ def test_cut_for_who_did_not_ask(lab, switch, aggregates):
     plug, peer = asking(lab, switch), lab.plug(switch, aggregates=aggregates)
     payload = bytes(range(256)) * 20
     plug.send(uncut(tcp(payload), 1000))
-    got = datagrams(peer, 6)
+    got = peer.frames(6)
     assert b"".join(frame[HEADERS:] for frame in got) == payload and all(map(is_complete, got))
     assert [len(frame) - HEADERS for frame in got] == [1000] * 5 + [120]
     assert switch.ports()[1]["in"] == 6
@@ -81,7 +66,7 @@ def test_only_the_checksum_to_do(lab, switch):
     frame[50:52] = struct.pack("!H", pseudo)
     plug.send(uncut(bytes(frame), 0, kind=0))
     for end in (peer, plain):
-        (got,) = datagrams(end, 1)
+        (got,) = end.frames(1)
         assert is_complete(got) and got[HEADERS:] == b"x" * 100
 
 

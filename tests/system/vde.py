@@ -707,6 +707,20 @@ class RawPlug:
             pytest.fail(f"no frame within {deadline:g} s")
         return self.data.recv(70000)
 
+    def frames(self, count):
+        """The next frames, from aggregates (doc/protocol.md) or not."""
+        found = []
+        while len(found) < count:
+            datagram, at = self.recv(), len(AGGREGATE_MARK)
+            if not datagram.startswith(AGGREGATE_MARK):
+                found.append(datagram)
+                continue
+            while at < len(datagram):
+                length = struct.unpack_from("!H", datagram, at)[0]
+                found.append(datagram[at + 2:at + 2 + length])
+                at += 2 + length
+        return found
+
     def recv_now(self):
         """The frames that are there already."""
         found = []
