@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. What the switch does not take waits in the plug's queue, beyond whose bound frames are dropped. Before that happens, while no cable takes
+ * more, datagrams are left in the system: its buffer is larger, and what is not read yet costs nothing to lose. One cable of many that is stuck stops
+ * none of the others. After NODE_PAUSE_TICKS a batch is read in any case: sessions live by what arrives, whatever the switch does.
+ */
 #include "node.h"
 
 #include "psk_file.h"
@@ -14,10 +19,27 @@
 
 /* ---- from the network to the plugs ---- */
 
+static void set_full(struct cable *cable, bool full)
+{
+	struct node *node = cable->node;
+
+	if (cable->full == full)
+		return;
+	cable->full = full;
+	node->full_cables += full ? 1 : -1u;
+}
+
+static void look_for_room(struct node *node)
+{
+	udp_pause(node->udp, node->cables && node->full_cables == node->cables);
+}
+
 static void cable_hand_over(struct cable *cable)
 {
-	if (cable->count && cable->wire)
+	if (cable->count && cable->wire) {
 		wire_send(cable->wire, cable->frames, cable->count);
+		set_full(cable, wire_is_full(cable->wire));
+	}
 	cable->count = 0;
 }
 
@@ -31,6 +53,7 @@ void node_hand_over(struct node *node)
 		cable_hand_over(cable);
 	}
 	node->copies_used = 0;
+	look_for_room(node);
 }
 
 /* A reassembled frame is gone when this call is over: it waits for the end of the batch as a copy. */
@@ -141,6 +164,7 @@ static void switch_lost(void *owner, int error)
 
 	wire_close(cable->wire);
 	cable->wire = NULL;
+	set_full(cable, false);
 	if (error)
 		log_errno(node->log, error, "the switch is gone");
 	else
@@ -151,7 +175,15 @@ static void switch_lost(void *owner, int error)
 		loop_stop(node->loop, 1);
 }
 
-static const struct wire_callbacks wire_calls = { .receive = frames_came, .lost = switch_lost };
+static void drained(void *owner)
+{
+	struct cable *cable = owner;
+
+	set_full(cable, false);
+	look_for_room(cable->node);
+}
+
+static const struct wire_callbacks wire_calls = { .receive = frames_came, .lost = switch_lost, .drained = drained };
 
 static int plug_in(struct cable *cable)
 {
@@ -172,6 +204,7 @@ struct cable *cable_open(struct node *node, struct session *session, const char 
 	if (!cable)
 		return NULL;
 	cable->node = node;
+	node->cables++;
 	cable->session = session;
 	snprintf(cable->description, sizeof(cable->description), "%s", description);
 	cable->retry = loop_add_timer(node->loop, retry, cable);
@@ -194,6 +227,8 @@ void cable_close(struct cable *cable)
 	if (*link)
 		*link = cable->next_dirty;
 	cable_hand_over(cable);
+	set_full(cable, false);
+	cable->node->cables--;
 	wire_close(cable->wire);
 	loop_remove_timer(cable->retry);
 	free(cable);
@@ -210,6 +245,9 @@ static void tick(void *owner)
 	loop_timer_after(node->tick, (uint64_t)NODE_TICK_MS * (LOOP_SECOND / 1000));
 	node->ticked(node->owner);
 	node_hand_over(node);
+	node->paused_ticks = node->full_cables ? node->paused_ticks + 1 : 0;
+	if (node->paused_ticks % NODE_PAUSE_TICKS == NODE_PAUSE_TICKS - 1)
+		udp_pause(node->udp, false);
 	udp_flush(node->udp);
 }
 

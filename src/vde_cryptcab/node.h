@@ -17,6 +17,7 @@
 
 enum {
 	NODE_TICK_MS = 500,
+	NODE_PAUSE_TICKS = 6,           /* for so long at most nothing is read */
 	NODE_COPIES = 512 << 10,        /* reassembled frames of one batch; when it is full the batch is handed over early */
 };
 
@@ -49,6 +50,7 @@ struct cable {
 	unsigned count;
 	struct cable *next_dirty;       /* in the list of cables with frames in this batch */
 	bool dirty;
+	bool full;                      /* the switch takes no more for the moment */
 };
 
 struct node {
@@ -61,6 +63,7 @@ struct node {
 	struct session_env *env;
 	struct loop_timer *tick;
 	struct cable *dirty;
+	unsigned cables, full_cables, paused_ticks;
 	uint8_t *copies;
 	uint8_t *part;                  /* a segment of a frame that is cut, with room before it */
 	size_t copies_used;

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-	UDP_RECEIVES = 16,
+	UDP_RECEIVES = 8,               /* with what waits already, a batch must find room in a plug's queue (WIRE_FULL_BYTES) */
 	UDP_RECEIVE_SIZE = 65536,
 	UDP_QUEUE = 256,                /* datagrams that wait for the flush */
 	UDP_ARENA = 512 << 10,
@@ -127,6 +127,11 @@ static void readable(void *owner, int fd, unsigned events)
 		take_message(udp, (unsigned)i);
 	udp->callbacks->batch_end(udp->owner);
 	udp_flush(udp);
+}
+
+void udp_pause(struct udp *udp, bool paused)
+{
+	loop_set_events(udp->io, paused ? 0 : LOOP_READ);
 }
 
 /* ---- sending ---- */

@@ -39,6 +39,8 @@ int udp_resolve(const struct udp *udp, const char *host, unsigned port, union ad
 uint8_t *udp_buffer(struct udp *udp, size_t size);
 void udp_queue(struct udp *udp, const union address *to, uint8_t *datagram, size_t length);
 void udp_flush(struct udp *udp);
+/* Stops or resumes reading; while paused, what arrives waits in the system. */
+void udp_pause(struct udp *udp, bool paused);
 const struct udp_counters *udp_counters(const struct udp *udp);
 
 #endif

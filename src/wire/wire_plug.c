@@ -22,6 +22,7 @@ enum {
 	PLUG_SMALL_BATCH = 8,           /* asking for many costs even when few are there */
 	PLUG_SINGLES = 7,               /* frames asked for one by one after one that came alone */
 	PLUG_DATAGRAM_MAX = UNCUT_PREFIX_SIZE + OFFLOAD_FRAME_MAX,
+	PLUG_SEND_BUFFER = 1 << 20,     /* asked of the kernel, which may give less: some uncut frames must find room at once */
 	PLUG_BURST_NS = 20000,          /* frames that follow each other so fast are not alone, though each was found alone */
 };
 
@@ -226,6 +227,9 @@ static unsigned aggregates_transmit(struct wire *wire, const struct frame *frame
 
 static bool aggregates_take_uncut(struct wire *wire)
 {
+	static const int size = PLUG_SEND_BUFFER;
+
+	setsockopt(wire->out_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return send(wire->out_fd, UNCUT_MARK, AGGREGATE_MARK_SIZE, MSG_DONTWAIT | MSG_NOSIGNAL) == AGGREGATE_MARK_SIZE;
 }
 
