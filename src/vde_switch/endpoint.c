@@ -27,15 +27,23 @@ static void drain_queue(struct endpoint *endpoint)
 		watch_writable(endpoint, false);
 }
 
+/*
+ * The kernel acknowledges TCP segments in the very call that gives them to a tap. So the answer is there, and is read at once: it costs no
+ * wake-up and is sooner where it wakes somebody. Whom it goes to may be a tap again, whose answers wait for the next turn.
+ */
 static void endpoint_event(void *owner, int fd, unsigned events)
 {
 	struct endpoint *endpoint = owner;
+	struct vde_switch *sw = endpoint->sw;
 
 	(void)fd;
+	sw->answering = NULL;
 	if (events & LOOP_WRITE)
 		drain_queue(endpoint);
 	if (events & (LOOP_READ | LOOP_HANGUP))
-		forward_receive(endpoint->sw, endpoint);
+		forward_receive(sw, endpoint);
+	if (sw->answering)
+		forward_receive(sw, sw->answering);
 }
 
 static int copy_description(struct endpoint *endpoint, const char *text, size_t length)
@@ -95,6 +103,8 @@ void endpoint_send(struct endpoint *endpoint, struct frame_image *const *images,
 void endpoint_close(struct endpoint *endpoint)
 {
 	port_detach(endpoint->sw, endpoint);
+	if (endpoint->sw->answering == endpoint)
+		endpoint->sw->answering = NULL;
 	loop_remove_io(endpoint->io);
 	txqueue_clear(&endpoint->queue);
 	free(endpoint->description);

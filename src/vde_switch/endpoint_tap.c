@@ -108,11 +108,18 @@ static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, uns
 	return count;
 }
 
-static ssize_t write_frame(const struct endpoint *endpoint, const struct egress *frame)
+static void expect_answer(struct endpoint *endpoint)
+{
+	endpoint->sw->answering = endpoint;
+}
+
+static ssize_t write_frame(struct endpoint *endpoint, const struct egress *frame)
 {
 	uint8_t header[OFFLOAD_HEADER_SIZE];
 	struct iovec piece[3] = { { header, sizeof(header) } };
 
+	if (frame->offload->segments)
+		expect_answer(endpoint);
 	offload_write(frame->offload, header);
 	memcpy(piece + 1, frame->piece, frame->pieces * sizeof(piece[0]));
 	return writev(endpoint->fd, piece, (int)frame->pieces + 1);
@@ -151,6 +158,8 @@ static unsigned offload_transmit(struct endpoint *endpoint, const struct egress 
 	while (done < count) {
 		unsigned joined = join_frames(join, frames + done, count - done), written = joined;
 
+		if (joined > 1)
+			expect_answer(endpoint);
 		if (joined == 1 || writev(endpoint->fd, join->piece, (int)join_finish(join)) < 0)
 			written = joined > 1 && is_full() ? 0 : write_frames(endpoint, frames + done, joined);
 		done += written;

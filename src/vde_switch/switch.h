@@ -55,6 +55,7 @@ struct vde_switch {
 	struct loop_timer *gc_timer;
 
 	struct forwarder *forwarder;
+	struct endpoint *answering;     /* a tap that was given segments in this event: see endpoint_event; NULL: none */
 	struct txbudget txbudget;
 	unsigned queue_length;          /* frames, of endpoints to come */
 	struct log_limit peer_log;      /* messages that peers can cause */
