@@ -9,6 +9,7 @@
 
 #include "common/join.h"
 #include "common/tap.h"
+#include "common/tries.h"
 #include "vde_switch/endpoint.h"
 #include "vde_switch/port.h"
 #include "vde_switch/switch.h"
@@ -22,13 +23,11 @@ enum {
 	 * Bytes after which a batch is complete: long frames do not push each other out of the caches, and become no more frames than the queues behind can take.
 	 */
 	BATCH_BYTES = 128 << 10,
-	SINGLES = 7,                    /* frames taken one by one after a read in vain: on a quiet network it would be in vain each time */
 };
 
 struct endpoint_tap {
 	struct endpoint endpoint;
-	unsigned reads;                 /* tried at once: doubled while each finds a frame */
-	unsigned singles;               /* frames still to be taken one by one */
+	struct tries tries;
 	struct join join;               /* in use while transmitting only */
 };
 
@@ -74,24 +73,11 @@ static bool accept_frame(struct endpoint *endpoint, struct frame *frame, uint32_
 	return true;
 }
 
-/* For the next time, after `reads` that found a frame. */
-static void choose_reads(struct endpoint_tap *self, unsigned reads, bool in_vain)
-{
-	if (in_vain) {
-		self->reads = reads > 1 ? reads : 1;
-		self->singles = reads > 1 ? 0 : SINGLES;
-	} else if (self->singles > 0) {
-		self->singles--;
-	} else {
-		self->reads = self->reads < ENDPOINT_BATCH / 2 ? self->reads * 2 : ENDPOINT_BATCH;
-	}
-}
-
 static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
 	struct endpoint_tap *self = (struct endpoint_tap *)endpoint;
 	unsigned header = endpoint->offload ? OFFLOAD_HEADER_SIZE : 0, room = endpoint->offload ? ENDPOINT_FRAME_ROOM : FRAME_MAX_SIZE;
-	unsigned count = 0, reads = 0, most = self->reads < max ? self->reads : max;
+	unsigned count = 0, reads = 0, most = tries_now(&self->tries) < max ? tries_now(&self->tries) : max;
 	uint32_t bytes = 0;
 
 	for (; reads < most && bytes < BATCH_BYTES; reads++) {
@@ -104,7 +90,7 @@ static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, uns
 		bytes += (uint32_t)length;
 		count += accept_frame(endpoint, &frames[count], (uint32_t)length);
 	}
-	choose_reads(self, reads, most == 0);
+	tries_done(&self->tries, reads, most == 0);
 	return count;
 }
 
@@ -195,7 +181,6 @@ static int attach(struct vde_switch *sw, int fd, const char *name, bool offload)
 		return ENOMEM;
 	}
 	struct endpoint *endpoint = &self->endpoint;
-	self->reads = 1;
 	error = endpoint_init(endpoint, offload ? &offload_ops : &tap_ops, sw, fd, fd, name, strlen(name));
 	endpoint->offload = offload;
 	if (!error)

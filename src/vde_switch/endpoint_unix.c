@@ -6,6 +6,7 @@
 #include "vde_switch/endpoint_unix.h"
 
 #include "common/aggregate.h"
+#include "common/tries.h"
 #include "common/unixsock.h"
 #include "libvdeplug/plug_protocol.h"
 #include "vde_switch/endpoint.h"
@@ -31,7 +32,7 @@ struct endpoint_unix {
 	void *closed_owner;
 	unsigned expected;              /* twice what came last: how many messages are worth preparing for */
 	unsigned singles;               /* frames still to be taken one by one */
-	unsigned reads;                 /* with aggregates: datagrams tried for at once, doubled while each finds one */
+	struct tries tries;             /* with aggregates: datagrams */
 };
 
 /* One frame by the cheapest call. */
@@ -187,14 +188,13 @@ static unsigned accept_uncut(struct endpoint *endpoint, struct frame *frame, siz
 	return 0;
 }
 
-/* A read in vain costs as much as one with a frame; so as many are tried as found something last time, and twice that when all did. */
 static unsigned aggregates_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
 	struct endpoint_unix *self = (struct endpoint_unix *)endpoint;
-	unsigned count = 0, reads = 0;
+	unsigned count = 0, reads = 0, most = tries_now(&self->tries);
 	ssize_t length = 0;
 
-	for (; reads < self->reads && count + AGGREGATE_FRAMES <= max; reads++) {
+	for (; reads < most && count + AGGREGATE_FRAMES <= max; reads++) {
 		length = recv(endpoint->fd, frames[count].data, UNCUT_PREFIX_SIZE + ENDPOINT_FRAME_ROOM, MSG_DONTWAIT | MSG_TRUNC);
 		if (length < 0)
 			break;
@@ -208,10 +208,8 @@ static unsigned aggregates_receive(struct endpoint *endpoint, struct frame *fram
 		else if (length > 0)
 			count++;
 	}
-	if (length < 0)
-		self->reads = reads > 0 ? reads : 1;
-	else if (reads == self->reads && self->reads < max)
-		self->reads *= 2;
+	if (length < 0 || reads == most)
+		tries_done(&self->tries, reads, length < 0);
 	return count;
 }
 
@@ -325,7 +323,6 @@ static struct endpoint_unix *create(int fd)
 		return NULL;
 	self->endpoint.fd = fd;
 	self->expected = FEWEST;
-	self->reads = 1;
 	return self;
 }
 

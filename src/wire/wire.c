@@ -35,9 +35,9 @@ bool wire_is_reading(const struct wire *wire)
 	return !wire->closed && !wire->lost && !wire->paused && !wire->paused_by_peer;
 }
 
-unsigned wire_reads(const struct wire *wire, unsigned usual)
+unsigned wire_reads(const struct wire *wire, const struct tries *usual)
 {
-	return wire->moderation.rested ? WIRE_BATCH : usual;
+	return wire->moderation.rested ? WIRE_BATCH : tries_now(usual);
 }
 
 static void remove_events(struct wire *wire)

@@ -9,7 +9,7 @@
 
 struct wire_device {
 	struct wire wire;
-	unsigned reads;                 /* tried at once: doubled while each finds a frame, so that a lone one does not cost a read in vain */
+	struct tries tries;
 	uint8_t *slots;
 };
 
@@ -38,7 +38,7 @@ static void device_receive(struct wire *wire)
 {
 	uint8_t *slots = device_of(wire)->slots;
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0, most = wire_reads(wire, device_of(wire)->reads), reads;
+	unsigned count = 0, most = wire_reads(wire, &device_of(wire)->tries), reads;
 	bool in_vain = false;
 	int end = 0;
 
@@ -52,10 +52,7 @@ static void device_receive(struct wire *wire)
 		else
 			wire->counters.dropped_size++;
 	}
-	if (in_vain)
-		device_of(wire)->reads = reads > 0 ? reads : 1;
-	else
-		device_of(wire)->reads = reads < WIRE_BATCH / 2 ? reads * 2 : WIRE_BATCH;
+	tries_done(&device_of(wire)->tries, reads, in_vain);
 	wire_deliver(wire, frames, count);
 	if (end != 0)
 		wire_end(wire, end > 0 ? end : 0);
@@ -107,7 +104,6 @@ struct wire *wire_open_device(struct loop *loop, int fd, const struct wire_callb
 
 	if (device == NULL)
 		return NULL;
-	device->reads = 1;
 	device->slots = wire_slots_create();
 	if (device->slots == NULL || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
 		error = errno;

@@ -5,6 +5,8 @@
 
 #include "wire.h"
 
+#include "common/tries.h"
+
 #include <stddef.h>
 
 enum {
@@ -89,8 +91,8 @@ void wire_deliver(struct wire *wire, struct frame *frames, unsigned count);
 /* The end: tells callbacks->lost once. */
 void wire_end(struct wire *wire, int error);
 bool wire_is_reading(const struct wire *wire);
-/* How many reads are worth trying: `usual`, or after a rest as many as there may be frames. */
-unsigned wire_reads(const struct wire *wire, unsigned usual);
+/* How many reads are worth trying: as usual, or after a rest as many as there may be frames. */
+unsigned wire_reads(const struct wire *wire, const struct tries *usual);
 /* Nothing can be sent any more: what waits is thrown away. */
 void wire_out_gone(struct wire *wire);
 /* Makes the events asked for agree with the state. */

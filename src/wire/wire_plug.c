@@ -36,7 +36,7 @@ struct wire_plug {
 	unsigned singles;               /* frames still to be asked for one by one */
 	uint64_t last_ns;               /* when frames came last */
 	bool aggregates;                /* several frames in one datagram, both ways */
-	unsigned reads;                 /* then: datagrams tried for at once, doubled while each finds one */
+	struct tries tries;             /* then: datagrams */
 	uint8_t *slots;
 };
 
@@ -148,12 +148,11 @@ static unsigned take_datagram(struct wire_plug *plug, unsigned first, size_t len
 	return count;
 }
 
-/* A read in vain costs as much as one with a frame; so as many are tried as found something last time, and twice that when all did. */
 static void aggregates_receive(struct wire *wire)
 {
 	struct wire_plug *plug = plug_of(wire);
 	struct frame frames[WIRE_BATCH];
-	unsigned count = 0, reads = 0, most = wire_reads(wire, plug->reads);
+	unsigned count = 0, reads = 0, most = wire_reads(wire, &plug->tries);
 	ssize_t n = 0;
 	int error = 0;
 
@@ -165,10 +164,8 @@ static void aggregates_receive(struct wire *wire)
 		}
 		count += take_datagram(plug, count, (size_t)n, frames + count);
 	}
-	if (n < 0)
-		plug->reads = reads > 0 ? reads : 1;
-	else if (reads == most)
-		plug->reads = reads < WIRE_BATCH / 2 ? reads * 2 : WIRE_BATCH;
+	if (n < 0 || reads == most)
+		tries_done(&plug->tries, reads, n < 0);
 	wire->pending = plug->gone;
 	if (count > 0)
 		wire_deliver(wire, frames, count);
@@ -372,7 +369,6 @@ static int start(struct wire_plug *plug, struct loop *loop, const struct wire_ca
 	int error;
 
 	plug->aggregates = vde_aggregates(plug->conn) == 1;
-	plug->reads = 1;
 	error = wire_init(&plug->wire, plug->aggregates ? &aggregates_kind : &plug_kind, loop, fd, fd, callbacks, owner);
 	if (error != 0)
 		return error;

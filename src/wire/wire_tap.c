@@ -19,12 +19,10 @@
 _Static_assert((int)WIRE_HEADROOM >= (int)OFFLOAD_HEADER_SIZE && WIRE_SLOT_SIZE + WIRE_TAILROOM >= (int)OFFLOAD_FRAME_MAX,
 	       "a slot takes what a tap gives");
 
-enum { SINGLES = 7 };                   /* frames taken one by one after a read in vain: on a quiet network it would be in vain each time */
 
 struct wire_tap {
 	struct wire wire;
-	unsigned reads;                 /* tried at once: doubled while each finds a frame */
-	unsigned singles;               /* frames still to be taken one by one */
+	struct tries tries;
 	uint8_t *slots, *spare_slots;
 	uint8_t *slot[WIRE_BATCH];      /* a place for each frame of a batch, */
 	uint8_t *spare;                 /* and the one that is read into; they change places */
@@ -103,23 +101,10 @@ static bool read_frame(struct wire_tap *tap, int *end)
 	return true;
 }
 
-/* For the next time, after `reads` that found a frame. */
-static void choose_reads(struct wire_tap *tap, unsigned reads, bool in_vain)
-{
-	if (in_vain) {
-		tap->reads = reads > 1 ? reads : 1;
-		tap->singles = reads > 1 ? 0 : SINGLES;
-	} else if (tap->singles > 0) {
-		tap->singles--;
-	} else {
-		tap->reads = tap->reads < WIRE_BATCH / 2 ? tap->reads * 2 : WIRE_BATCH;
-	}
-}
-
 static void tap_receive(struct wire *wire)
 {
 	struct wire_tap *tap = tap_of(wire);
-	unsigned reads = 0, most = wire_reads(wire, tap->reads);
+	unsigned reads = 0, most = wire_reads(wire, &tap->tries);
 	bool found = true;
 	int end = 0;
 
@@ -127,7 +112,7 @@ static void tap_receive(struct wire *wire)
 		found = read_frame(tap, &end);
 		reads += found;
 	}
-	choose_reads(tap, reads, !found);
+	tries_done(&tap->tries, reads, !found);
 	deliver(tap);
 	if (end != 0 && !wire->closed)
 		wire_end(wire, end > 0 ? end : 0);
@@ -235,7 +220,6 @@ struct wire *wire_open_tap(struct loop *loop, int fd, const struct wire_callback
 	tap = calloc(1, sizeof(*tap));
 	if (tap == NULL)
 		return NULL;
-	tap->reads = 1;
 	tap->slots = wire_slots_create();
 	tap->spare_slots = wire_slots_create();
 	if (tap->slots == NULL || tap->spare_slots == NULL) {
