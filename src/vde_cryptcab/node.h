@@ -17,7 +17,7 @@
 
 enum {
 	NODE_TICK_MS = 500,
-	NODE_PAUSE_TICKS = 6,           /* for so long at most nothing is read */
+	NODE_PAUSE_TICKS = 10,          /* for so long at most nothing is read */
 	NODE_COPIES = 512 << 10,        /* reassembled frames of one batch; when it is full the batch is handed over early */
 };
 
