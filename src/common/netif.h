@@ -17,6 +17,8 @@ int netif_parse_address(const char *text, struct netif_address *address);
 
 /* Each returns 0 or an errno value; ENODEV: no such interface; ENOSYS: not in this build. */
 int netif_add_address(const char *name, const struct netif_address *address);
+/* Through a router on the interface's network. */
+int netif_add_default_route(const char *name, const struct netif_address *router);
 int netif_set_mac(const char *name, const uint8_t mac[6]);
 int netif_get_mac(const char *name, uint8_t mac[6]);
 int netif_up(const char *name);

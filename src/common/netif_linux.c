@@ -14,9 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct address_request {
+struct request {
 	struct nlmsghdr header;
-	struct ifaddrmsg body;
+	union {
+		struct ifaddrmsg address;
+		struct rtmsg route;
+	} body;
 	uint8_t attributes[2 * RTA_SPACE(16)];
 };
 
@@ -26,7 +29,7 @@ struct acknowledgement {
 	uint8_t rest[256];
 };
 
-static void append(struct address_request *request, unsigned short type, const void *value, size_t size)
+static void append(struct request *request, unsigned short type, const void *value, size_t size)
 {
 	struct rtattr *attribute = (struct rtattr *)((uint8_t *)request + NLMSG_ALIGN(request->header.nlmsg_len));
 
@@ -36,7 +39,7 @@ static void append(struct address_request *request, unsigned short type, const v
 	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + (uint32_t)RTA_SPACE(size);
 }
 
-static int exchange(const struct address_request *request)
+static int exchange(const struct request *request)
 {
 	struct acknowledgement answer;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -57,17 +60,34 @@ static int exchange(const struct address_request *request)
 int netif_add_address(const char *name, const struct netif_address *address)
 {
 	size_t size = address->family == AF_INET6 ? 16 : 4;
-	struct address_request request = {
-		.header = { .nlmsg_len = NLMSG_LENGTH(sizeof(request.body)), .nlmsg_type = RTM_NEWADDR,
+	struct request request = {
+		.header = { .nlmsg_len = NLMSG_LENGTH(sizeof(request.body.address)), .nlmsg_type = RTM_NEWADDR,
 			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL },
-		.body = { .ifa_family = (uint8_t)address->family, .ifa_prefixlen = (uint8_t)address->prefix,
-			  .ifa_index = if_nametoindex(name) },
+		.body.address = { .ifa_family = (uint8_t)address->family, .ifa_prefixlen = (uint8_t)address->prefix,
+				  .ifa_index = if_nametoindex(name) },
 	};
 
-	if (request.body.ifa_index == 0)
+	if (request.body.address.ifa_index == 0)
 		return ENODEV;
 	append(&request, IFA_LOCAL, address->address, size);
 	append(&request, IFA_ADDRESS, address->address, size);
+	return exchange(&request);
+}
+
+int netif_add_default_route(const char *name, const struct netif_address *router)
+{
+	unsigned index = if_nametoindex(name);
+	struct request request = {
+		.header = { .nlmsg_len = NLMSG_LENGTH(sizeof(request.body.route)), .nlmsg_type = RTM_NEWROUTE,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL },
+		.body.route = { .rtm_family = (uint8_t)router->family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
+				.rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST },
+	};
+
+	if (index == 0)
+		return ENODEV;
+	append(&request, RTA_GATEWAY, router->address, router->family == AF_INET6 ? 16 : 4);
+	append(&request, RTA_OIF, &index, sizeof(index));
 	return exchange(&request);
 }
 

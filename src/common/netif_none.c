@@ -10,6 +10,13 @@ int netif_add_address(const char *name, const struct netif_address *address)
 	return ENOSYS;
 }
 
+int netif_add_default_route(const char *name, const struct netif_address *router)
+{
+	(void)name;
+	(void)router;
+	return ENOSYS;
+}
+
 int netif_set_mac(const char *name, const uint8_t mac[6])
 {
 	(void)name;

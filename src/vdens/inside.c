@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 int address_option(const char *text, char interface[TAP_NAME_SIZE], struct netif_address *address)
@@ -78,40 +76,6 @@ static bool set_interfaces(struct inside *inside)
 	return error == 0;
 }
 
-/* Runs a program to its end. Returns its exit status, STATUS_NOT_FOUND when there is none. */
-static int run_program(char **words)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		loop_unblock_signals();
-		execvp(words[0], words);
-		_exit(STATUS_NOT_FOUND);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return STATUS_FAILED;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SIGNAL;
-}
-
-/* Asks for a lease with the first client that is installed. */
-static bool ask_dhcp(struct inside *inside, unsigned number)
-{
-	char name[TAP_NAME_SIZE], udhcpc[] = "udhcpc", quit[] = "-q", now[] = "-n", on[] = "-i", dhclient[] = "dhclient", once[] = "-1";
-	char *small[] = {udhcpc, quit, now, on, name, NULL}, *big[] = {dhclient, once, name, NULL};
-	int status;
-
-	snprintf(name, sizeof(name), "%s%u", inside->options->prefix, number);
-	status = run_program(small);
-	if (status == STATUS_NOT_FOUND)
-		status = run_program(big);
-	if (status == STATUS_NOT_FOUND)
-		log_error(inside->log, "--dhcp needs udhcpc or dhclient");
-	else if (status != 0)
-		log_error(inside->log, "no address for %s from DHCP", name);
-	return status == 0;
-}
-
 /* What needs the network to be served. */
 static bool start_network(struct inside *inside)
 {
@@ -120,7 +84,10 @@ static bool start_network(struct inside *inside)
 	if (read(inside->channel, &byte, 1) != 1)
 		return false;           /* the other side has said why */
 	for (unsigned i = 0; inside->options->dhcp && i < inside->interfaces; i++) {
-		if (!ask_dhcp(inside, i))
+		char name[TAP_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "%s%u", inside->options->prefix, i);
+		if (!dhcp_ask(inside->options, inside->log, name))
 			return false;
 	}
 	return true;

@@ -322,6 +322,8 @@ int main(int argc, char **argv)
 
 	daemon_fill_descriptors();
 	log_init(&vdens.log, argv[0] != NULL ? argv[0] : "vdens");
+	if (dhcp_is_event())
+		return dhcp_event(&vdens.log, argc > 1 ? argv[1] : NULL);
 	first = cli_parse(&command_line, argc, argv, &vdens.options);
 	check_options(&vdens.options);
 	vdens.command = take_words(&vdens, argv + first, strcmp(argv[first - 1], "--") == 0);

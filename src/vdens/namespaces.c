@@ -19,8 +19,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RESOLVER_FILE "/etc/resolv.conf"
-
 static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
@@ -44,7 +42,7 @@ static int write_map(const char *path, unsigned id)
 bool namespaces_enter(const struct options *options, struct log *log)
 {
 	unsigned user = geteuid(), group = getegid();
-	bool mounts = options->sysadm || options->resolv_file != NULL || options->resolv_addresses.count > 0;
+	bool mounts = options->sysadm || options->dhcp || options->resolv_file != NULL || options->resolv_addresses.count > 0;
 	int flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWUTS | (mounts ? CLONE_NEWNS : 0);
 	int error = unshare(flags) == 0 ? 0 : errno;
 
@@ -62,17 +60,40 @@ bool namespaces_enter(const struct options *options, struct log *log)
 	return error == 0;
 }
 
-/* A file with the name servers, of which only the mount remains. */
-static int mount_addresses(const struct cli_list *addresses)
+static int write_addresses(int fd, const struct cli_list *addresses)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < addresses->count && error == 0; i++)
+		error = dprintf(fd, "nameserver %s\n", addresses->item[i]) < 0 ? errno : 0;
+	return error == 0 && fchmod(fd, 0444) != 0 ? errno : error;
+}
+
+/* What is there now, for DHCP to replace. */
+static int copy_resolver(int fd)
+{
+	char text[4096];
+	int from = open(RESOLVER_FILE, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+	int error = 0;
+
+	while (from >= 0 && error == 0 && (n = read(from, text, sizeof(text))) > 0)
+		error = write(fd, text, (size_t)n) == n ? 0 : errno;
+	if (from >= 0)
+		close(from);
+	return error == 0 && fchmod(fd, 0644) != 0 ? errno : error;
+}
+
+/* A file with these name servers, or with those of now, of which only the mount remains. */
+static int mount_resolver(const struct cli_list *addresses)
 {
 	char path[] = "/tmp/vdensXXXXXX";
 	int fd = mkostemp(path, O_CLOEXEC), error = 0;
 
 	if (fd < 0)
 		return errno;
-	for (size_t i = 0; i < addresses->count && error == 0; i++)
-		error = dprintf(fd, "nameserver %s\n", addresses->item[i]) < 0 ? errno : 0;
-	if (error == 0 && (fchmod(fd, 0444) != 0 || mount(path, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0))
+	error = addresses->count > 0 ? write_addresses(fd, addresses) : copy_resolver(fd);
+	if (error == 0 && mount(path, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0)
 		error = errno;
 	close(fd);
 	unlink(path);
@@ -87,8 +108,8 @@ bool namespaces_furnish(const struct options *options, struct log *log)
 		log_errno(log, errno, "cannot set the host name %s", options->hostname);
 		return false;
 	}
-	if (options->resolv_addresses.count > 0)
-		error = mount_addresses(&options->resolv_addresses);
+	if (options->resolv_addresses.count > 0 || (options->dhcp && options->resolv_file == NULL))
+		error = mount_resolver(&options->resolv_addresses);
 	else if (options->resolv_file != NULL && mount(options->resolv_file, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0)
 		error = errno;
 	if (error != 0)

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#define RESOLVER_FILE "/etc/resolv.conf"
+
 enum {
 	VDENS_NETWORKS_MAX = 64,        /* interfaces; one more is a usage error */
 	STATUS_FAILED = 1, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127, STATUS_SIGNAL = 128,
@@ -48,6 +50,12 @@ int namespaces_keep_capabilities(bool sysadm);
 
 /* The interface and the address in "[INTERFACE=]ADDRESS/LENGTH"; without one the interface is "". Returns 0 or EINVAL. */
 int address_option(const char *text, char interface[TAP_NAME_SIZE], struct netif_address *address);
+
+/* Asks for an address of the interface with the first client that is installed, and waits for it. Returns false after a message. */
+bool dhcp_ask(const struct options *options, struct log *log, const char *interface);
+/* This process was started by a DHCP client, to take what it was given: dhcp_event does so and returns the exit status. `name`: the event's, or NULL. */
+bool dhcp_is_event(void);
+int dhcp_event(struct log *log, const char *name);
 
 /* One descriptor over a socket. send: 0 or an errno value; receive: the descriptor (CLOEXEC), or -1 when no more come. */
 int channel_send(int channel, int fd);

@@ -103,6 +103,38 @@ def test_resolver_and_host_name(lab):
     assert open("/etc/resolv.conf").read() == outside
 
 
+@pytest.mark.parametrize("client", ["busybox", "dhclient"])
+@pytest.mark.parametrize("resolver", [None, "192.0.2.1"])
+def test_dhcp(lab, switch, client, resolver):
+    """Address, router and name server are the command's; the host's resolver stays, and no client goes on running."""
+    lab.start("slirpvde", "--dhcp", "-s", switch.socket).expect("vde switch", "stderr")
+    prefix = lab.name("d")
+    os.mkdir(lab.path("bin"))
+    for program in (client, "sh", "ip", "cat"):
+        os.symlink(vde.need_program(program), lab.path("bin", program))
+    with open("/etc/resolv.conf") as file:
+        outside = file.read()
+    done = lab.run(vde.ours("vdens"), "--iface", prefix, *(["-R", resolver] if resolver else []), "--dhcp", switch.socket,
+                   "sh", "-c", "ip -4 -o addr; ip route; cat /etc/resolv.conf", env=vde.env_ours(PATH=lab.path("bin")))
+    assert done.returncode == 0, done.stderr
+    assert f"{prefix}0    inet 10.0.2.15/24" in done.stdout and f"default via 10.0.2.2 dev {prefix}0" in done.stdout
+    assert f"nameserver {resolver or '10.0.2.3'}" in done.stdout.splitlines()
+    with open("/etc/resolv.conf") as file:
+        assert file.read() == outside
+    vde.wait_until(lambda: not subprocess.run(["pgrep", "-f", f"dhc.*{prefix}0"], stdout=subprocess.PIPE, check=False).stdout, "the client's end")
+
+
+def test_dhcp_in_vain(lab, switch):
+    """Without a client, and without a server."""
+    os.mkdir(lab.path("bin"))
+    os.symlink(vde.need_program("sh"), lab.path("bin", "sh"))
+    done = lab.run(vde.ours("vdens"), "--dhcp", switch.socket, "sh", "-c", "echo ran", env=vde.env_ours(PATH=lab.path("bin")))
+    assert (done.returncode, done.stdout) == (1, "") and "busybox" in done.stderr
+    os.symlink(vde.need_program("busybox"), lab.path("bin", "busybox"))
+    done = lab.run(vde.ours("vdens"), "--dhcp", switch.socket, "sh", "-c", "echo ran", env=vde.env_ours(PATH=lab.path("bin")))
+    assert (done.returncode, done.stdout) == (1, "") and "no address for vde0" in done.stderr
+
+
 def test_network_that_ends(lab, switch):
     """The interface goes, the command stays."""
     program = node(lab, switch.socket)
