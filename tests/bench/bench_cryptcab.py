@@ -32,8 +32,13 @@ class Cable:
 
     def _ends(self, program, environment, server, client):
         near, far = self.switches
-        self.programs = [self.lab.start(program, "-s", near.socket, "-p", self.port, *server, env=environment),
-                         self.lab.start(program, "-s", far.socket, "-c", f"127.0.0.1:{self.port}", *client, env=environment)]
+        self.programs = [self.lab.start(program, "-s", near.socket, "-p", self.port, *server, env=environment)]
+        vde.wait_until(self._is_served, "the server")          # Debian's client asks once only
+        self.programs.append(self.lab.start(program, "-s", far.socket, "-c", f"127.0.0.1:{self.port}", *client, env=environment))
+
+    def _is_served(self):
+        tables = (open(f"/proc/net/{name}", encoding="ascii").read() for name in ("udp", "udp6"))
+        return any(f":{int(self.port):04X} " in table for table in tables)
 
     def sealed(self, *options):
         self._ends("vde_cryptcab", self.environment, ["-P", self.key, *options], ["-P", self.key, *options])
