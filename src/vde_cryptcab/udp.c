@@ -24,6 +24,7 @@ enum {
 	UDP_RECEIVE_SIZE = 65536,
 	UDP_QUEUE = 256,                /* datagrams that wait for the flush */
 	UDP_ARENA = 512 << 10,
+	UDP_EARLY = 60000,              /* so much is sent before the flush: the peer opens it meanwhile, and what follows finds the caches warm */
 	UDP_SEGMENTS_MAX = 64,          /* the kernel's bound, UDP_MAX_SEGMENTS */
 	UDP_SOCKET_BUFFER = 4 << 20,
 };
@@ -147,6 +148,8 @@ void udp_queue(struct udp *udp, const union address *to, uint8_t *datagram, size
 {
 	udp->queue[udp->count++] = (struct queued){ *to, datagram, length };
 	udp->used = (size_t)(datagram - udp->arena) + length;
+	if (udp->used >= UDP_EARLY)
+		udp_flush(udp);
 }
 
 /* How many datagrams from `first` on can be one segmented send: one address, one size (the last may be shorter). */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Plug to plug over the modules of libvdeplug, beside Debian's. Processor time of all programs under test (the two vde_plug, and the process that serves
 switch://) per frame that arrived. "Saturated": frames are sent as fast as they are taken. "N/s": at a rate that both makers deliver, in portions, as guests
-and streams send, or one by one; there the kernel's share, wake-ups above all, is most of it, and nothing can save that.
+and streams send, or one by one; there the kernel's share, wake-ups above all, is most of it, and nothing can save that. One by one, both makers
+make the same system calls, so that the limit has room for noise; cmd and switch have none there: cmd pays for a pair of sockets in place of Debian's pipes (which
+kill a program that writes when the command has ended), switch for a process of its own in place of a thread (so that nodes are served whatever the program does).
 
 Frames go into the first vde_plug's standard input and come out of the second's standard output; at a cmd:// they come from or go to a named pipe. The sizes
 make records of 64 and 1024 bytes: Debian's cmd:// loses track of others that a pipe cuts.
@@ -17,7 +19,7 @@ RECORDS = (64, 1024)            # bytes, the length in front included
 RATE, PORTION = 40000, 40
 SINGLE_RATE = 4000
 CHUNK = 64000                   # bytes written at once when saturated
-LIMIT, NEVER_WORSE = 0.7, 1.0
+LIMIT, NEVER_WORSE, NOISE = 0.7, 1.0, 1.15
 SATURATED = 10**9
 HERE, THERE = vde.mac(1), vde.mac(2)
 
@@ -179,19 +181,20 @@ def measure(bench, make, size, rate, count):
     return run
 
 
-# name, how, whether everything arrives that is sent as fast as it is taken, the limit in portions
-MODULES = [("ptp", ptp, True, NEVER_WORSE), ("udp", udp, False, LIMIT), ("vxvde", vxvde, False, LIMIT), ("cmd, to it", cmd_out, True, NEVER_WORSE),
-           ("cmd, from it", cmd_in, True, LIMIT), ("switch, from its host", switch, True, LIMIT), ("switch, to its host", switch_to_host, True, LIMIT),
-           ("switch, between nodes", switch_of_nodes, True, LIMIT)]
+# name, how, whether everything arrives that is sent as fast as it is taken, the limits in portions and one by one
+MODULES = [("ptp", ptp, True, NEVER_WORSE, NOISE), ("udp", udp, False, LIMIT, NOISE), ("vxvde", vxvde, False, LIMIT, NOISE),
+           ("cmd, to it", cmd_out, True, NEVER_WORSE, None), ("cmd, from it", cmd_in, True, LIMIT, None),
+           ("switch, from its host", switch, True, LIMIT, None), ("switch, to its host", switch_to_host, True, LIMIT, None),
+           ("switch, between nodes", switch_of_nodes, True, LIMIT, NOISE)]
 
 
 def rows(bench):
-    for name, make, lossless, _ in MODULES:
+    for name, make, lossless, _, _ in MODULES:
         for size in RECORDS if lossless else ():
             yield bench.compare(f"{name}: {size - 2} bytes, saturated", measure(bench, make, size, SATURATED, CHUNK // size), limit=LIMIT, unit="ns/frame")
-    for name, make, _, limit in MODULES:
+    for name, make, _, limit, _ in MODULES:
         for size in RECORDS:
             yield bench.compare(f"{name}: {size - 2} bytes, {RATE:,}/s in portions of {PORTION}", measure(bench, make, size, RATE, PORTION), limit=limit,
                                 unit="ns/frame")
-    for name, make, _, _ in MODULES:
-        yield bench.compare(f"{name}: 62 bytes, {SINGLE_RATE:,}/s one by one", measure(bench, make, 64, SINGLE_RATE, 1), limit=NEVER_WORSE, unit="ns/frame")
+    for name, make, _, _, limit in MODULES:
+        yield bench.compare(f"{name}: 62 bytes, {SINGLE_RATE:,}/s one by one", measure(bench, make, 64, SINGLE_RATE, 1), limit=limit, unit="ns/frame")
