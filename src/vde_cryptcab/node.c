@@ -165,6 +165,7 @@ static void switch_lost(void *owner, int error)
 	wire_close(cable->wire);
 	cable->wire = NULL;
 	set_full(cable, false);
+	look_for_room(node);
 	if (error)
 		log_errno(node->log, error, "the switch is gone");
 	else
@@ -229,6 +230,7 @@ void cable_close(struct cable *cable)
 	cable_hand_over(cable);
 	set_full(cable, false);
 	cable->node->cables--;
+	look_for_room(cable->node);
 	wire_close(cable->wire);
 	loop_remove_timer(cable->retry);
 	free(cable);
