@@ -146,6 +146,7 @@ static void on_in_event(void *owner, int fd, unsigned events)
 	enter(wire);
 	if ((events & (LOOP_WRITE | LOOP_HANGUP)) != 0 && wire->in_fd == wire->out_fd)
 		flush(wire);
+	wire->announced = true;
 	if ((events & (LOOP_READ | LOOP_HANGUP)) != 0 && wire_is_reading(wire))
 		wire->kind->receive(wire);
 	else if ((events & LOOP_HANGUP) != 0 && !wire->closed)
@@ -177,6 +178,7 @@ static void on_kick(void *owner)
 	struct wire *wire = owner;
 
 	enter(wire);
+	wire->announced = false;
 	if (wire->pending && wire_is_reading(wire)) {
 		wire->pending = false;
 		wire->kind->receive(wire);

@@ -75,6 +75,7 @@ struct wire {
 	bool paused, paused_by_peer;
 	bool parked;                    /* hung up while paused: not watched until reading goes on */
 	bool pending;                   /* there is something to receive that no descriptor will announce */
+	bool announced;                 /* the descriptor to read from has announced what is received now */
 	bool full;
 	bool lost;                      /* the end was reached and told */
 	bool out_gone;                  /* nothing can be sent any more */

@@ -125,6 +125,9 @@ static void stream_receive(struct wire *wire)
 		wire_end(wire, EPIPE);
 		return;
 	}
+	/* A pipe would block: what was read before has been delivered, and more may not be there. */
+	if (!wire->announced && !is_readable(wire->in_fd))
+		return;
 	memmove(stream->buffer, stream->buffer + stream->start, stream->end - stream->start);
 	stream->end -= stream->start;
 	stream->start = 0;

@@ -336,6 +336,35 @@ static void test_pause(void **state)
 	close(ends[0]);
 }
 
+/* A pipe whose descriptor blocks: going on with what was read before must not wait for more. */
+static void test_resumed_pipe(void **state)
+{
+	struct owner owner = { .check_numbers = true, .pause_in_receive = true };
+	uint8_t record[102];
+	int ends[2], null = open("/dev/null", O_WRONLY);
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	owner.wire = wire_open_stream(loop, ends[0], null, &callbacks, &owner);
+	for (uint32_t i = 0; i < 200; i++) {
+		make_record(record, i, 100);
+		write_all(ends[1], record, sizeof(record));
+	}
+	turn_until(&owner.frames, WIRE_BATCH);
+	owner.pause_in_receive = false;
+	alarm(10);
+	wire_pause(owner.wire, false);
+	turn_until(&owner.frames, 200);
+	turn_some(20);
+	alarm(0);
+	assert_int_equal(owner.bad, 0);
+	make_record(record, 200, 100);
+	write_all(ends[1], record, sizeof(record));
+	turn_until(&owner.frames, 201);
+	wire_close(owner.wire);
+	close(ends[0]), close(ends[1]), close(null);
+}
+
 static void test_close_in_callback(void **state)
 {
 	struct owner owner = { .close_in_receive = true };
@@ -536,6 +565,7 @@ int main(void)
 		TEST(test_closed_pipe_is_read_to_its_end),
 		TEST(test_stream_byte_by_byte),
 		TEST(test_full_pipe),
+		TEST(test_resumed_pipe),
 		TEST(test_full_socket),
 		TEST(test_join_holds_back),
 		TEST(test_pause),
