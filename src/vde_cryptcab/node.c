@@ -23,14 +23,9 @@ static void set_full(struct cable *cable, bool full)
 {
 	struct node *node = cable->node;
 
-	if (cable->full == full)
-		return;
+	if (cable->full != full)
+		node->full_cables += full ? 1 : -1u;
 	cable->full = full;
-	node->full_cables += full ? 1 : -1u;
-}
-
-static void look_for_room(struct node *node)
-{
 	udp_pause(node->udp, node->cables && node->full_cables == node->cables);
 }
 
@@ -53,7 +48,6 @@ void node_hand_over(struct node *node)
 		cable_hand_over(cable);
 	}
 	node->copies_used = 0;
-	look_for_room(node);
 }
 
 /* A reassembled frame is gone when this call is over: it waits for the end of the batch as a copy. */
@@ -165,7 +159,6 @@ static void switch_lost(void *owner, int error)
 	wire_close(cable->wire);
 	cable->wire = NULL;
 	set_full(cable, false);
-	look_for_room(node);
 	if (error)
 		log_errno(node->log, error, "the switch is gone");
 	else
@@ -178,10 +171,7 @@ static void switch_lost(void *owner, int error)
 
 static void drained(void *owner)
 {
-	struct cable *cable = owner;
-
-	set_full(cable, false);
-	look_for_room(cable->node);
+	set_full(owner, false);
 }
 
 static const struct wire_callbacks wire_calls = { .receive = frames_came, .lost = switch_lost, .drained = drained };
@@ -228,9 +218,8 @@ void cable_close(struct cable *cable)
 	if (*link)
 		*link = cable->next_dirty;
 	cable_hand_over(cable);
-	set_full(cable, false);
 	cable->node->cables--;
-	look_for_room(cable->node);
+	set_full(cable, false);
 	wire_close(cable->wire);
 	loop_remove_timer(cable->retry);
 	free(cable);

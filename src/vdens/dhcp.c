@@ -92,7 +92,7 @@ static bool has_address(const char *interface)
 
 bool dhcp_ask(const struct options *options, struct log *log, const char *interface)
 {
-	bool own_resolver = options->resolv_file == NULL && options->resolv_addresses.count == 0, found = false;
+	bool found = false, given;
 	const char *libraries = getenv("LD_LIBRARY_PATH");
 	struct request request = { .interface = interface };
 
@@ -100,15 +100,16 @@ bool dhcp_ask(const struct options *options, struct log *log, const char *interf
 		log_errno(log, errno, "cannot ask for the address of %s", interface);
 		return false;
 	}
-	snprintf(request.event, sizeof(request.event), EVENT_VARIABLE "=%s", own_resolver ? WITH_RESOLVER : "address");
+	snprintf(request.event, sizeof(request.event), EVENT_VARIABLE "=%s", options->dhcp_resolver ? WITH_RESOLVER : "address");
 	snprintf(request.libraries, sizeof(request.libraries), "LD_LIBRARY_PATH=%s", libraries != NULL ? libraries : "");
 	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]) && !found; i++)
 		found = run_client(clients[i], &request);
+	given = found && has_address(interface);
 	if (!found)
 		log_error(log, "--dhcp needs udhcpc (which may be busybox) or dhclient");
-	else if (!has_address(interface))
+	else if (!given)
 		log_error(log, "no address for %s from DHCP", interface);
-	return found && has_address(interface);
+	return given;
 }
 
 /* ---- what a client was given ---- */

@@ -121,6 +121,7 @@ static void check_options(struct options *options)
 		cli_list_add_parts(&options->resolv_addresses, environment);
 	if (options->resolv_file == NULL)
 		options->resolv_file = getenv("VDE_RESOLVCONF");
+	options->dhcp_resolver = options->dhcp && options->resolv_file == NULL && options->resolv_addresses.count == 0;
 	for (size_t i = 0; i < options->resolv_addresses.count; i++) {
 		if (netif_parse_address(options->resolv_addresses.item[i], &address) != 0 || strchr(options->resolv_addresses.item[i], '/') != NULL)
 			cli_usage_error(&command_line, "--resolvaddr %s: not an IP address", options->resolv_addresses.item[i]);

@@ -108,7 +108,7 @@ bool namespaces_furnish(const struct options *options, struct log *log)
 		log_errno(log, errno, "cannot set the host name %s", options->hostname);
 		return false;
 	}
-	if (options->resolv_addresses.count > 0 || (options->dhcp && options->resolv_file == NULL))
+	if (options->resolv_addresses.count > 0 || options->dhcp_resolver)
 		error = mount_resolver(&options->resolv_addresses);
 	else if (options->resolv_file != NULL && mount(options->resolv_file, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0)
 		error = errno;

@@ -24,6 +24,7 @@ struct options {
 	struct cli_list resolv_addresses;
 	const char *hostname;           /* NULL: the one outside */
 	struct cli_list addresses;      /* [INTERFACE=]ADDRESS/LENGTH */
+	bool dhcp_resolver;             /* the name servers are those of the lease */
 };
 
 /* What the process inside is to make. */
