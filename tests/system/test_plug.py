@@ -375,6 +375,24 @@ def test_login_shell_takes_nothing_from_home(lab, switch):
     assert not switch.ports()
 
 
+def test_login_shell_and_a_switch_of_anybody(lab):
+    """Without the system's switch, one that some user made in /tmp does not get the frames of others; root's does."""
+    vde.need_root()
+    script = f"""
+        mount -t tmpfs none /run && mount -t tmpfs -o mode=1777 none /tmp || exit 9
+        with_switch_of() {{
+            setpriv --reuid "$1" --regid "$1" --clear-groups {vde.ours('vde_switch')} -s /tmp/vde.ctl -m 777 --dirmode 755 </dev/zero >/dev/null & switch=$!
+            until test -S /tmp/vde.ctl/ctl; do sleep 0.05; done
+            {vde.ours('vde_plug')} -c vde_plug </dev/null; echo "$1 $?"
+            kill $switch; wait $switch; rm -rf /tmp/vde.ctl
+        }}
+        with_switch_of {vde.NOBODY}
+        with_switch_of 0
+        """
+    done = lab.run(vde.need_program("unshare"), "-m", "sh", "-c", script, env=vde.env_ours())
+    assert done.stdout.splitlines() == [f"{vde.NOBODY} 1", "0 0"], done.stderr
+
+
 # ---- the library under others' programs ------------------------------------------------------------------------------
 
 def test_qemu_on_our_library(lab, switch):

@@ -131,7 +131,7 @@ def test_dhcp_without_resolver_file(lab, switch):
     script = (f"mount --bind {lab.path('etc')} /etc && {vde.ours('vdens')} --dhcp {switch.socket} sh -c 'ip -4 -o addr' && "
               f"echo host >/etc/resolv.conf && VDENS_DHCP_EVENT=9:resolver ip=10.0.2.15 dns=10.0.2.3 interface=lo {vde.ours('vdens')} bound; "
               "cat /etc/resolv.conf")
-    done = lab.run("unshare", "-mn", "sh", "-c", script, env=vde.env_ours())
+    done = lab.run(vde.need_program("unshare"), "-mn", "sh", "-c", script, env=vde.env_ours())
     assert "10.0.2.15/24" in done.stdout and done.stdout.endswith("host\n") and "name servers from DHCP are not used" in done.stderr
 
 
