@@ -304,6 +304,15 @@ def test_status_of_a_command(lab, switch, command, status):
     assert lab.run("vde_plug", switch.socket, "=", *command).returncode == status
 
 
+@pytest.mark.parametrize("command, status", [("/nonexistent", 127), ("/etc/passwd", 126)])
+def test_command_that_cannot_start(lab, switch, command, status):
+    """In the background, too, it is told before."""
+    for options in ([], ["-d"]):
+        done = lab.run("vde_plug", *options, switch.socket, "=", command)
+        assert done.returncode == status and done.stderr.count(command) == 1
+    assert not switch.ports()
+
+
 def test_options_of_a_command_are_its_own(lab, switch):
     done = lab.run("vde_plug", switch.socket, "=", "sh", "-c", "echo -- -d -p \"$@\" >&2", "x", "-h", "-c", "=")
     assert (done.returncode, done.stderr) == (0, "-- -d -p -h -c =\n")
