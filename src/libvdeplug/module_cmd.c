@@ -62,11 +62,11 @@ static void run_command(char **words, int fd, int report)
 /* Starts it with `fd` for its stdin and stdout. Returns 0 or an errno value. */
 static int start_command(struct cmd_conn *cmd, char **words, int fd)
 {
-	int report[2], error = 0;
+	int report[2], error = socket_io_pair(SOCK_STREAM, report);
 	ssize_t n;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) != 0)
-		return errno;
+	if (error != 0)
+		return error;
 	cmd->child = fork();
 	if (cmd->child == 0)
 		run_command(words, fd, report[1]);
@@ -118,8 +118,9 @@ static int open_command(struct cmd_conn *cmd, char *arguments)
 		fprintf(stderr, "libvdeplug: cmd: %s\n", error == E2BIG ? "too many words" : "no command, or an unfinished quotation");
 		return error;
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return errno;
+	error = socket_io_pair(SOCK_STREAM, pair);
+	if (error != 0)
+		return error;
 	cmd->socket.data_fd = pair[0];
 	error = start_command(cmd, words, pair[1]);
 	close(pair[1]);

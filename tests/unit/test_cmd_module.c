@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FRAMES = 2000000, BATCH = 64, SIZE = 1500, PATIENCE_S = 120 };
@@ -71,10 +72,41 @@ static void test_reader_and_writer(void **state)
 	assert_int_equal(vde_close(conn), 0);
 }
 
+/* A program may have closed its stdin and stdout. Runs in a process of its own; returns its exit status. */
+static int echo_without_stdio(void)
+{
+	char locator[] = "cmd://cat", missing[] = "cmd:///nonexistent/command", description[] = "test";
+	uint8_t frame[60] = {1, 2, 3}, got[100];
+	VDECONN *conn;
+
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	if (vde_open(missing, description, NULL) != NULL || errno != ENOENT)
+		return 1;
+	conn = vde_open(locator, description, NULL);
+	if (conn == NULL || vde_send(conn, frame, sizeof(frame), 0) != sizeof(frame))
+		return 2;
+	poll(&(struct pollfd){.fd = vde_datafd(conn), .events = POLLIN}, 1, PATIENCE_S * 1000);
+	return vde_recv(conn, got, sizeof(got), 0) == sizeof(frame) && memcmp(frame, got, sizeof(frame)) == 0 ? 0 : 3;
+}
+
+static void test_without_stdio(void **state)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(echo_without_stdio());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reader_and_writer),
+		cmocka_unit_test(test_without_stdio),
 	};
 
 	return cmocka_run_group_tests_name("module cmd", tests, NULL, NULL);
