@@ -469,6 +469,14 @@ def test_module_path(lab, switch):
     assert lab.run("vde_plug", switch.socket, env=vde.env_ours(VDEPLUGIN_PATH=lab.dir)).returncode == 0      # built in
 
 
+def test_file_that_is_no_module(lab):
+    """Why it cannot be used is told."""
+    with open(lab.path("libvdeplug_broken.so"), "w") as out:
+        out.write("no program")
+    done = lab.run("vde_plug", "broken://", env=vde.env_ours(VDEPLUGIN_PATH=lab.dir))
+    assert done.returncode == 1 and f"{lab.path('libvdeplug_broken.so')} cannot be used: " in done.stderr
+
+
 def test_as_another_user(lab, switch):
     """A plug of a user who may not write the directory uses a socket elsewhere, which the switch can open."""
     vde.need_root()
