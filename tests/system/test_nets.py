@@ -207,7 +207,7 @@ def test_the_end(lab, kind):
     first.send(*frames)
     assert first.end_of_input() == 0
     assert not os.path.exists(lab.path("net"))
-    assert process_of(locator) is None
+    vde.wait_until(lambda: process_of(locator) is None, "the end of the process")
     assert node.program.wait() == 0
     assert [f for f in node.frames if f in frames] == frames
 
