@@ -17,6 +17,13 @@ int netif_parse_address(const char *text, struct netif_address *address);
 
 /* Each returns 0 or an errno value; ENODEV: no such interface; ENOSYS: not in this build. */
 int netif_add_address(const char *name, const struct netif_address *address);
+/*
+ * An IPv4 address that is lent for `seconds`: the system removes it then, unless it has been lent anew. A lent one that the interface has had is replaced. Those
+ * that were added otherwise stay.
+ */
+int netif_lend_address(const char *name, const struct netif_address *address, uint32_t seconds);
+/* Removes the interface's lent addresses, but not `keep` (NULL: all). */
+int netif_end_loans(const char *name, const struct netif_address *keep);
 /* Through a router on the interface's network. */
 int netif_add_default_route(const char *name, const struct netif_address *router);
 int netif_set_mac(const char *name, const uint8_t mac[6]);

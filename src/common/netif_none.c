@@ -10,6 +10,21 @@ int netif_add_address(const char *name, const struct netif_address *address)
 	return ENOSYS;
 }
 
+int netif_lend_address(const char *name, const struct netif_address *address, uint32_t seconds)
+{
+	(void)name;
+	(void)address;
+	(void)seconds;
+	return ENOSYS;
+}
+
+int netif_end_loans(const char *name, const struct netif_address *keep)
+{
+	(void)name;
+	(void)keep;
+	return ENOSYS;
+}
+
 int netif_add_default_route(const char *name, const struct netif_address *router)
 {
 	(void)name;

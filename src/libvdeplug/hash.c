@@ -32,6 +32,8 @@ struct vde_hashtable *_vde_hash_init(size_t value_size, unsigned int size, uint6
 	while (places < size)
 		places *= 2;
 	entry_size = (sizeof(struct hash_entry) + value_size + 15) & ~(size_t)15;
+	if (entry_size > (SIZE_MAX - sizeof(*table)) / places)
+		return NULL;
 	table = calloc(1, sizeof(*table) + places * entry_size);
 	if (table == NULL)
 		return NULL;

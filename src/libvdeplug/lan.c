@@ -26,7 +26,6 @@ enum {
 	START_MS = 30000,               /* a script may run while it starts */
 	END_MS = 2000,
 	TRIES = 3,                      /* somebody else may come or go between joining and creating */
-	FIRST_FD = 3,
 	LIFE_FD = 0, DATA_FD = 1,       /* in the new process */
 	TITLE_MAX = LAN_PATH_MAX + 16,
 };
@@ -37,28 +36,6 @@ struct lan_conn {
 };
 
 /* ---- the process ---- */
-
-/* Two connected sockets above stdin, stdout and stderr, which they could otherwise be taken for. */
-static int make_pair(int type, int pair[2])
-{
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) != 0)
-		return errno;
-	for (int i = 0; i < 2; i++) {
-		int fd = pair[i] < FIRST_FD ? fcntl(pair[i], F_DUPFD_CLOEXEC, FIRST_FD) : pair[i];
-
-		if (fd < 0) {
-			int error = errno;
-
-			close(pair[0]);
-			close(pair[1]);
-			return error;
-		}
-		if (fd != pair[i])
-			close(pair[i]);
-		pair[i] = fd;
-	}
-	return 0;
-}
 
 /* Beside the modules of this library, or where it was meant to be. Returns 0, or EPROTONOSUPPORT after a message. */
 static int find_program(char *path, size_t size)
@@ -185,11 +162,11 @@ static void close_pair(const int pair[2])
 static int create(struct lan_conn *lan, const struct lan_request *request)
 {
 	int life[2], data[2];
-	int error = make_pair(SOCK_STREAM, life);
+	int error = socket_io_pair(SOCK_STREAM, life);
 
 	if (error != 0)
 		return error;
-	error = make_pair(SOCK_DGRAM, data);
+	error = socket_io_pair(SOCK_DGRAM, data);
 	if (error != 0) {
 		close_pair(life);
 		return error;
@@ -248,17 +225,31 @@ static int join_or_create(struct lan_conn *lan, const struct lan_request *reques
 	return error;
 }
 
+/* What set_default_directory has seen may have changed before it was used; what was used does not change hands. */
+static bool is_still_ours(const char *directory)
+{
+	struct stat st;
+
+	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
 VDECONN *lan_open(enum lan_kind kind, char *arguments, char *description, int interface_version, const struct vde_open_args *args)
 {
 	struct lan_request *request = calloc(1, sizeof(*request));
 	struct lan_conn *lan = calloc(1, sizeof(*lan));
 	int error = request != NULL && lan != NULL ? lan_parse(request, kind, arguments, args) : ENOMEM;
+	bool is_default = error == 0 && request->directory[0] == '\0';
 
-	if (error == 0 && request->directory[0] == '\0')
+	if (is_default)
 		error = set_default_directory(request);
 	if (error == 0) {
 		request->aggregates = interface_version == VDE_INTERFACE_AGGREGATES;
 		error = join_or_create(lan, request, description, interface_version, args);
+	}
+	if (error == 0 && is_default && !is_still_ours(request->directory)) {
+		lan_close((VDECONN *)(void *)lan);
+		lan = NULL;
+		error = EPERM;
 	}
 	free(request);
 	if (error == 0)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEFAULT_MODE = 0600, DEFAULT_DIRECTORY_MODE = 02700, MODE_MAX = 07777, SETGID = 02000 };
 
@@ -101,9 +102,9 @@ static int set_mode(void *place, const struct key *key, const char *value)
 
 static int set_group(void *place, const struct key *key, const char *value)
 {
-	gid_t group;
+	gid_t group = getegid();        /* which VDE 4 takes "" for */
 
-	if (number_group(value, &group) != 0)
+	if (value[0] != '\0' && number_group(value, &group) != 0)
 		return wrong(key->name, value, "no such group");
 	*(uint32_t *)place = group;
 	return 0;

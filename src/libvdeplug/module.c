@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct builtin_module *const builtin_modules[] = {
 	&module_vde,
@@ -70,6 +71,13 @@ struct attempt {
 	VDECONN *conn;
 };
 
+/* A file that is there was meant, so why it is no module is worth a line. */
+static void say_why(const char *file, const char *reason)
+{
+	if (strchr(file, '/') != NULL && access(file, F_OK) == 0)
+		fprintf(stderr, "libvdeplug: %s cannot be used: %s\n", file, reason != NULL ? reason : "unknown reason");
+}
+
 /* Tries one file. Returns true when the search is over, with errno when attempt->conn is NULL. */
 static bool try_file(struct attempt *attempt, const char *file)
 {
@@ -78,9 +86,11 @@ static bool try_file(struct attempt *attempt, const char *file)
 	char arguments[LOCATOR_MAX];
 	int error;
 
-	errno = EPROTONOSUPPORT;
-	if (handle == NULL)
+	if (handle == NULL) {
+		say_why(file, dlerror());
+		errno = EPROTONOSUPPORT;
 		return false;
+	}
 	module = dlsym(handle, "vdeplug_ops");
 	if (module != NULL && is_complete(module)) {
 		strcpy(arguments, attempt->locator->arguments);         /* fits: LOCATOR_MAX bounds the whole locator */
@@ -89,6 +99,7 @@ static bool try_file(struct attempt *attempt, const char *file)
 		if (attempt->conn != NULL)
 			return true;
 	} else {
+		say_why(file, module == NULL ? "no vdeplug_ops in it" : "not all of its functions are there");
 		errno = EPROTONOSUPPORT;
 	}
 	error = errno;

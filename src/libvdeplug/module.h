@@ -56,6 +56,13 @@ struct socket_conn {
 	bool aggregates;                /* both sides take several frames in one datagram */
 };
 
+/* vde_ctlfd of modules that have none. */
+static inline int module_no_ctlfd(VDECONN *conn)
+{
+	(void)conn;
+	return -1;
+}
+
 /* The module of this connection when it is one of ours; NULL: others'. */
 const struct builtin_module *module_builtin(const VDECONN *conn);
 

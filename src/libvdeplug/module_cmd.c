@@ -11,6 +11,7 @@
 #include "stream_in.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,9 +28,10 @@ enum { WORDS_MAX = 256, PATIENCE_MS = 1000, STEP_MS = 5, BATCH = 64, LOOK_PER_FR
 struct cmd_conn {
 	struct socket_conn socket;      /* first */
 	pid_t child;
+	struct stream_in in;
+	pthread_mutex_t lock;           /* of all below: who sends holds it, and who receives only when nobody sends */
 	size_t rest, rest_at;           /* bytes still to be sent of a frame that the system took a part of, and where */
 	bool untold;                    /* and the caller was told that it was not sent, so that it comes back for the rest */
-	struct stream_in in;
 	uint8_t out[STREAM_HEADER + FRAME_MAX_SIZE];
 };
 
@@ -60,11 +62,11 @@ static void run_command(char **words, int fd, int report)
 /* Starts it with `fd` for its stdin and stdout. Returns 0 or an errno value. */
 static int start_command(struct cmd_conn *cmd, char **words, int fd)
 {
-	int report[2], error = 0;
+	int report[2], error = socket_io_pair(SOCK_STREAM, report);
 	ssize_t n;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) != 0)
-		return errno;
+	if (error != 0)
+		return error;
 	cmd->child = fork();
 	if (cmd->child == 0)
 		run_command(words, fd, report[1]);
@@ -100,6 +102,7 @@ static int cmd_close(VDECONN *conn)
 {
 	pid_t child = cmd_of(conn)->child;
 
+	pthread_mutex_destroy(&cmd_of(conn)->lock);
 	socket_io_close(conn);
 	if (child > 0)
 		end_command(child);
@@ -115,8 +118,9 @@ static int open_command(struct cmd_conn *cmd, char *arguments)
 		fprintf(stderr, "libvdeplug: cmd: %s\n", error == E2BIG ? "too many words" : "no command, or an unfinished quotation");
 		return error;
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return errno;
+	error = socket_io_pair(SOCK_STREAM, pair);
+	if (error != 0)
+		return error;
 	cmd->socket.data_fd = pair[0];
 	error = start_command(cmd, words, pair[1]);
 	close(pair[1]);
@@ -132,6 +136,7 @@ static VDECONN *cmd_open(char *arguments, char *description, int interface_versi
 	if (cmd == NULL)
 		return NULL;
 	cmd->socket.data_fd = cmd->socket.control_fd = -1;
+	pthread_mutex_init(&cmd->lock, NULL);
 	error = open_command(cmd, arguments);
 	if (error == 0)
 		return (VDECONN *)(void *)cmd;
@@ -167,16 +172,12 @@ static bool was_sent(struct cmd_conn *cmd, const void *frame, size_t length)
 	return same;
 }
 
-static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int flags)
+static int send_frame(struct cmd_conn *cmd, const void *frame, size_t length, int flags)
 {
-	struct cmd_conn *cmd = cmd_of(conn);
-
-	if (length == 0 || length > FRAME_MAX_SIZE)
-		return (ssize_t)length;         /* dropped, never cut */
 	if (send_rest(cmd, flags) != 0)
 		return -1;
 	if (was_sent(cmd, frame, length))
-		return (ssize_t)length;
+		return 0;
 	write_be16(cmd->out, (uint16_t)length);
 	memcpy(cmd->out + STREAM_HEADER, frame, length);
 	cmd->rest = STREAM_HEADER + length;
@@ -185,7 +186,20 @@ static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int fla
 		cmd->rest = 0;
 		return -1;
 	}
-	return (ssize_t)length;
+	return 0;
+}
+
+static ssize_t cmd_send(VDECONN *conn, const void *frame, size_t length, int flags)
+{
+	struct cmd_conn *cmd = cmd_of(conn);
+	int result;
+
+	if (length == 0 || length > FRAME_MAX_SIZE)
+		return (ssize_t)length;         /* dropped, never cut */
+	pthread_mutex_lock(&cmd->lock);
+	result = send_frame(cmd, frame, length, flags);
+	pthread_mutex_unlock(&cmd->lock);
+	return result == 0 ? (ssize_t)length : -1;
 }
 
 static bool may_be_sent(const struct vde_frame *frame)
@@ -235,9 +249,8 @@ static int send_records(struct cmd_conn *cmd, const struct vde_frame *frames, un
 	return (int)count;
 }
 
-static int cmd_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
+static int send_frames(struct cmd_conn *cmd, const struct vde_frame *frames, unsigned count, int flags)
 {
-	struct cmd_conn *cmd = cmd_of(conn);
 	unsigned usable = 0;
 
 	if (send_rest(cmd, flags | MSG_DONTWAIT) != 0)
@@ -247,6 +260,26 @@ static int cmd_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigne
 	while (usable < count && usable < BATCH && may_be_sent(&frames[usable]))
 		usable++;
 	return usable > 0 ? send_records(cmd, frames, usable, flags) : 1;       /* 1: dropped, never cut */
+}
+
+static int cmd_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
+{
+	struct cmd_conn *cmd = cmd_of(conn);
+	int result;
+
+	pthread_mutex_lock(&cmd->lock);
+	result = send_frames(cmd, frames, count, flags);
+	pthread_mutex_unlock(&cmd->lock);
+	return result;
+}
+
+/* A writer that has given up for now left a part of a frame; one that is at it needs no help, and may be waiting for us to receive. */
+static void help_writer(struct cmd_conn *cmd)
+{
+	if (pthread_mutex_trylock(&cmd->lock) != 0)
+		return;
+	send_rest(cmd, MSG_DONTWAIT);
+	pthread_mutex_unlock(&cmd->lock);
 }
 
 /* Reads until a frame is complete. Returns 1, 0 at the end, or -1; only the first read may block. */
@@ -340,7 +373,7 @@ static int cmd_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned coun
 	struct cmd_conn *cmd = cmd_of(conn);
 	ssize_t n;
 
-	send_rest(cmd, MSG_DONTWAIT);
+	help_writer(cmd);
 	if (count > 1) {
 		bool again = false;
 		int filled;

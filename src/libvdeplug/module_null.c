@@ -42,12 +42,6 @@ static int null_datafd(VDECONN *conn)
 	return ((struct null_conn *)(void *)conn)->pipe[0];
 }
 
-static int null_ctlfd(VDECONN *conn)
-{
-	(void)conn;
-	return -1;
-}
-
 static int null_close(VDECONN *conn)
 {
 	struct null_conn *null = (struct null_conn *)(void *)conn;
@@ -59,6 +53,6 @@ static int null_close(VDECONN *conn)
 }
 
 struct builtin_module module_null = {
-	.module = {0, null_open, null_recv, null_send, null_datafd, null_ctlfd, null_close},
+	.module = {0, null_open, null_recv, null_send, null_datafd, module_no_ctlfd, null_close},
 	.name = "null",
 };

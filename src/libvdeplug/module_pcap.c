@@ -219,16 +219,10 @@ static int pcap_module_datafd(VDECONN *conn)
 	return pcap_of(conn)->epoll;
 }
 
-static int pcap_module_ctlfd(VDECONN *conn)
-{
-	(void)conn;
-	return -1;
-}
-
 /* The library that opens us looks for this name. */
 extern __attribute__((visibility("default"))) struct builtin_module vdeplug_ops;
 struct builtin_module vdeplug_ops = {
-	.module = {MODULE_OURS, pcap_module_open, pcap_module_recv, pcap_module_send, pcap_module_datafd, pcap_module_ctlfd,
+	.module = {MODULE_OURS, pcap_module_open, pcap_module_recv, pcap_module_send, pcap_module_datafd, module_no_ctlfd,
 		   pcap_module_close},
 	.name = "pcap",
 	.recv_batch = pcap_module_recv_batch,

@@ -27,6 +27,11 @@ static VDECONN *seqpacket_open(char *arguments, char *description, int interface
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
 		return NULL;
+	if (type == SOCK_STREAM) {
+		fprintf(stderr, "libvdeplug: seqpacket://%d: a stream, which does not keep frames apart\n", fd);
+		errno = EPROTOTYPE;
+		return NULL;
+	}
 	conn = calloc(1, sizeof(*conn));
 	if (conn == NULL)
 		return NULL;

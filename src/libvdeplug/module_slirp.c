@@ -348,16 +348,10 @@ static int slirp_datafd(VDECONN *conn)
 	return engine_epoll_descriptor(slirp_of(conn)->driver);
 }
 
-static int slirp_ctlfd(VDECONN *conn)
-{
-	(void)conn;
-	return -1;
-}
-
 /* The library that opens us looks for this name. */
 extern __attribute__((visibility("default"))) struct builtin_module vdeplug_ops;
 struct builtin_module vdeplug_ops = {
-	.module = {MODULE_OURS, slirp_open, slirp_recv, slirp_send, slirp_datafd, slirp_ctlfd, slirp_close},
+	.module = {MODULE_OURS, slirp_open, slirp_recv, slirp_send, slirp_datafd, module_no_ctlfd, slirp_close},
 	.name = "slirp",
 	.recv_batch = slirp_recv_batch,
 	.send_batch = slirp_send_batch,

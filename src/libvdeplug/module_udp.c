@@ -3,7 +3,7 @@
  * udp://[LOCAL:]PORT->HOST:PORT: one frame per datagram, nothing added; IPv6 addresses in brackets or not. Neither secret nor authentic: whoever can send from the
  * peer's address is the peer. The socket is connected from the start, so others are not heard.
  *
- * A peer that is not there (ICMP port unreachable) is no error of the wire: it may come. Datagrams of no length mean nothing.
+ * A peer that is not there or cannot be reached (ICMP) is no error of the wire: it may come. Datagrams of no length mean nothing.
  */
 #include "dgram.h"
 #include "socket_io.h"
@@ -16,7 +16,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ENDPOINT_MAX = 512 };    /* bytes of one side's text */
+enum {
+	ENDPOINT_MAX = 512,             /* bytes of one side's text */
+	REPORTS_MAX = 64,               /* of datagrams that did not arrive, in one call */
+};
 
 struct endpoint {
 	char text[ENDPOINT_MAX];
@@ -138,17 +141,28 @@ static VDECONN *udp_open(char *arguments, char *description, int interface_versi
 	return (VDECONN *)(void *)udp;
 }
 
-/* As dgram_recv. That the peer was not there is told once per datagram that did not reach it. */
+/* What receiving fails with by itself. Anything else is what the network said of a datagram of ours (ICMP, of both families), once. */
+static bool is_own_error(int error)
+{
+	switch (error) {
+	case EAGAIN: case EINTR: case ENOMSG: case EBADF: case ENOTSOCK: case ENOTCONN: case EINVAL: case EFAULT: case ENOMEM: case ENOBUFS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* As dgram_recv. Whoever can send ICMP messages must not end the connection by them, so they are passed over. */
 static int recv_some(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
 {
 	int n = dgram_recv(dgram_of(conn), frames, count, flags);
 	bool refused = false;
 
-	while (n < 0 && errno == ECONNREFUSED) {
+	for (unsigned tries = 0; n < 0 && !is_own_error(errno) && tries < REPORTS_MAX; tries++) {
 		refused = true;
 		n = dgram_recv(dgram_of(conn), frames, count, flags);
 	}
-	if (n < 0 && errno == EAGAIN && refused)
+	if (n < 0 && refused && (errno == EAGAIN || !is_own_error(errno)))
 		errno = ENOMSG;
 	return n;
 }

@@ -212,9 +212,10 @@ static int set_owner(struct handshake *hs, mode_t mode)
 	}
 	if (lstat(hs->own.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
 		return EEXIST;
-	if ((st.st_mode & 0777) != mode && chmod(hs->own.sun_path, mode) != 0)
-		return errno;
-	return 0;
+	if ((st.st_mode & 0777) == mode)
+		return 0;
+	/* the directory may be another user's, who could put a link to a file of ours in the socket's place at any time */
+	return fchmodat(AT_FDCWD, hs->own.sun_path, mode, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 /*

@@ -307,14 +307,8 @@ static int vdesl_datafd(VDECONN *conn)
 	return vdesl_of(conn)->epoll;
 }
 
-static int vdesl_ctlfd(VDECONN *conn)
-{
-	(void)conn;
-	return -1;
-}
-
 struct builtin_module module_vdesl = {
-	.module = {0, vdesl_open, vdesl_recv, vdesl_send, vdesl_datafd, vdesl_ctlfd, vdesl_close},
+	.module = {0, vdesl_open, vdesl_recv, vdesl_send, vdesl_datafd, module_no_ctlfd, vdesl_close},
 	.name = "vdesl",
 	.recv_batch = vdesl_recv_batch,
 	.send_batch = vdesl_send_batch,

@@ -9,7 +9,8 @@
  * make us flood, and take nothing more.
  *
  * vxlan has one socket on the well-known port: peers answer to that port, whatever port they send from (RFC 7348, 4.1). A frame that is too long
- * for the path is refused, not fragmented (4.3). Tags pass (6.1 leaves that to the configuration): a cable of switches is a trunk.
+ * for the path is refused, not fragmented (4.3). What we send has that source port, too, not one that follows from the inner frame (a recommendation of
+ * section 5, for parallel paths): a socket per port would cut the runs of frames that go in one call, here and at the receiver. Tags pass (6.1 leaves that to the configuration): a cable of switches is a trunk.
  *
  * vxvde sends from a socket with a port of its own, by which it is known to the others, and listens to the group on a second one, which the plugs
  * of a host share. There what it sent itself comes back and is told by its sender. A header without a frame is a farewell: the sender is forgotten.
@@ -22,6 +23,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -37,6 +39,7 @@ struct vx_conn {
 	time_t now_s;                   /* when the batch in hand came */
 	struct vx_options options;
 	struct vx_hosts hosts;
+	pthread_mutex_t lock;           /* of the table: one thread may send while another one receives */
 	struct vde_hashtable *table;
 };
 
@@ -105,9 +108,8 @@ static bool vx_accept(void *owner, const uint8_t *header, const uint8_t *frame, 
 }
 
 /* As dgram_recv, of both sockets. */
-static int recv_both(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+static int recv_both(struct vx_conn *vx, struct vde_frame *frames, unsigned count, int flags)
 {
-	struct vx_conn *vx = vx_of(conn);
 	int n, more, error;
 
 	vx->now_s = now_s();
@@ -123,9 +125,21 @@ static int recv_both(VDECONN *conn, struct vde_frame *frames, unsigned count, in
 	return more > 0 ? n + more : n > 0 ? n : more;
 }
 
+/* Never waits for anything, so the lock is held for all of it. */
+static int recv_some(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
+{
+	struct vx_conn *vx = vx_of(conn);
+	int n;
+
+	pthread_mutex_lock(&vx->lock);
+	n = recv_both(vx, frames, count, flags);
+	pthread_mutex_unlock(&vx->lock);
+	return n;
+}
+
 static int vx_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
 {
-	return dgram_batch_result(recv_both(conn, frames, count, flags));
+	return dgram_batch_result(recv_some(conn, frames, count, flags));
 }
 
 static unsigned vx_pending(VDECONN *conn)
@@ -135,20 +149,26 @@ static unsigned vx_pending(VDECONN *conn)
 
 static ssize_t vx_recv(VDECONN *conn, void *data, size_t size, int flags)
 {
-	return dgram_recv_one(conn, recv_both, vx_of(conn)->socket.data_fd, data, size, flags);
+	return dgram_recv_one(conn, recv_some, vx_of(conn)->socket.data_fd, data, size, flags);
 }
 
 /* ---- sending ---- */
 
-/* Where a frame goes; NULL: to every peer. */
-static const union dgram_address *place_of(struct vx_conn *vx, const struct vde_frame *frame)
+/* Where a frame goes; NULL: to every peer. Of the table it is a copy, which `place` has room for; `before` is where the frame before it goes. */
+static const union dgram_address *place_of(struct vx_conn *vx, const struct vde_frame *frame, time_t now, const union dgram_address *before,
+					   union dgram_address *place)
 {
 	uint8_t address[ETHERNET_ADDRESS_SIZE];
 	const union dgram_address *known;
 
 	memcpy(address, frame->data, sizeof(address));
-	known = vde_find_in_hash(vx->table, address, LEARNING_VLAN, vx->now_s - (time_t)vx->options.expire_s);
-	return known != NULL ? known : vx->options.peer_count > 0 ? NULL : &vx->options.group;
+	known = vde_find_in_hash(vx->table, address, LEARNING_VLAN, now - (time_t)vx->options.expire_s);
+	if (known == NULL)
+		return vx->options.has_list ? NULL : &vx->options.group;
+	if (before != NULL && memcmp(before, known, sizeof(*known)) == 0)
+		return before;
+	*place = *known;
+	return place;
 }
 
 /* Head-end replication: every frame to each peer. One that cannot be reached keeps nothing from the others. */
@@ -172,16 +192,19 @@ static int send_to_peers(struct vx_conn *vx, const struct vde_frame *frames, uns
 static int send_run(struct vx_conn *vx, const struct vde_frame *frames, unsigned count, int flags)
 {
 	const union dgram_address *to[DGRAM_BATCH];
+	union dgram_address place[DGRAM_BATCH];
+	time_t now = now_s();
 	unsigned run = 0;
 
 	if (frames[0].length < ETHERNET_HEADER_SIZE)
 		return 1;
-	vx->now_s = now_s();
+	pthread_mutex_lock(&vx->lock);
 	for (; run < count && run < DGRAM_BATCH && frames[run].length >= ETHERNET_HEADER_SIZE; run++) {
-		to[run] = place_of(vx, &frames[run]);
+		to[run] = place_of(vx, &frames[run], now, run > 0 ? to[run - 1] : NULL, &place[run]);
 		if ((to[run] == NULL) != (to[0] == NULL))
 			break;
 	}
+	pthread_mutex_unlock(&vx->lock);
 	return to[0] == NULL ? send_to_peers(vx, frames, run, flags) : dgram_send(&vx->unicast, frames, to, run, flags);
 }
 
@@ -216,6 +239,7 @@ static int vx_close(VDECONN *conn)
 	if (vx->is_vxvde && vx->multicast.fd >= 0)
 		dgram_send(&vx->unicast, &(struct vde_frame){nothing, 0, 0}, &group, 1, MSG_DONTWAIT);
 	vde_hash_fini(vx->table);
+	pthread_mutex_destroy(&vx->lock);
 	if (vx->socket.data_fd == vx->unicast.fd)
 		vx->socket.data_fd = -1;
 	close_dgram(&vx->unicast);
@@ -235,24 +259,10 @@ static void init_dgram(struct vx_conn *vx, struct dgram *dgram)
 	dgram->owner = vx;
 }
 
-/* A host's own address in the list is passed over, so that all hosts can have the same list. */
-static void remove_own_peers(struct vx_conn *vx)
-{
-	struct vx_options *options = &vx->options;
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < options->peer_count; i++) {
-		if (!vx_is_own_host(&vx->hosts, &options->peers[i], vx->now_s))
-			options->peers[kept++] = options->peers[i];
-	}
-	options->peer_count = kept;
-}
-
 static int open_vxlan(struct vx_conn *vx)
 {
 	const struct vx_options *options = &vx->options;
 	union dgram_address any = {.any.sa_family = options->group.any.sa_family};
-	bool has_list = options->peer_count > 0;
 	int fd = vx->socket.data_fd = vx->unicast.fd = vx_socket(&any, options->port, false), error;
 
 	if (fd < 0)
@@ -261,10 +271,10 @@ static int open_vxlan(struct vx_conn *vx)
 	if (!options->fragment)
 		dgram_never_fragment(fd, any.any.sa_family);
 	error = vx_prepare_sender(fd, options, false);
-	if (error == 0 && !has_list)
+	if (error == 0 && !options->has_list)
 		error = vx_join(fd, options);
-	if (error == 0 && has_list)
-		remove_own_peers(vx);
+	if (error == 0 && options->has_list)
+		vx_remove_own_peers(&vx->options);
 	return error;
 }
 
@@ -350,6 +360,7 @@ static VDECONN *vx_open(bool is_vxvde, char *arguments)
 	vx->is_vxvde = is_vxvde;
 	vx->socket.data_fd = vx->socket.control_fd = -1;
 	vx->now_s = now_s();
+	pthread_mutex_init(&vx->lock, NULL);
 	error = vx_parse(&vx->options, is_vxvde ? "vxvde" : "vxlan", arguments);
 	init_dgram(vx, &vx->unicast);
 	init_dgram(vx, &vx->multicast);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -21,16 +22,18 @@ static struct nest_conn *nest_of(VDECONN *conn)
 
 /* ---- opening and closing ---- */
 
-/* The description as the program gave it: the library has put the user and the process behind it, and will again. */
+/* The description as the program gave it: the library has put the user and the process behind it (alone when there was none), and will again. */
 static void original_description(char out[MAXDESCR], const char *description)
 {
-	const char *end = description != NULL ? strstr(description, " user=") : NULL;
-	size_t length = description == NULL ? 0 : end != NULL ? (size_t)(end - description) : strlen(description);
+	static const char added[] = "user=";
+	const char *end;
 
-	if (length >= MAXDESCR)
-		length = MAXDESCR - 1;
-	memcpy(out, description != NULL ? description : "", length);
-	out[length] = '\0';
+	if (description == NULL || strncmp(description, added, strlen(added)) == 0)
+		description = "";
+	snprintf(out, MAXDESCR, "%s", description);
+	end = strstr(out, " user=");
+	if (end != NULL)
+		out[end - out] = '\0';
 }
 
 struct nest_conn *nest_open(const struct nest_kind *kind, size_t size, char *nested, const char *description,
@@ -196,7 +199,7 @@ int nest_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned coun
 			continue;
 		origin[staged] = seen;
 		batch[staged++] = (struct vde_frame){nest->out + used, length, length};
-		used += (length + 15) & ~(size_t)15;
+		used += (length + NEST_ALIGNMENT - 1) / NEST_ALIGNMENT * NEST_ALIGNMENT;
 	}
 	if (staged == 0)
 		return seen > 0 ? (int)seen : 1;        /* 1: a frame longer than any can be */

@@ -12,7 +12,9 @@
 enum {
 	NEST_GROWTH = 64,               /* bytes that a frame may grow on its way out */
 	NEST_BATCH = 64,                /* frames handed on in one call */
-	NEST_OUT_BYTES = 2 * (FRAME_MAX_SIZE + NEST_GROWTH),
+	NEST_ALIGNMENT = 16,            /* where each of a batch begins */
+	/* whole units of that, so that a frame which fits still fits when it is rounded up */
+	NEST_OUT_BYTES = (2 * (FRAME_MAX_SIZE + NEST_GROWTH) + NEST_ALIGNMENT - 1) / NEST_ALIGNMENT * NEST_ALIGNMENT,
 	NEST_IN_BYTES = FRAME_MAX_SIZE + NEST_GROWTH,
 };
 

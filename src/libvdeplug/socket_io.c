@@ -8,9 +8,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { FIRST_FD = 3 };
+
 static struct socket_conn *socket_of(VDECONN *conn)
 {
 	return (struct socket_conn *)(void *)conn;
+}
+
+int socket_io_pair(int type, int pair[2])
+{
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) != 0)
+		return errno;
+	for (int i = 0; i < 2; i++) {
+		int fd = pair[i] < FIRST_FD ? fcntl(pair[i], F_DUPFD_CLOEXEC, FIRST_FD) : pair[i];
+
+		if (fd < 0) {
+			int error = errno;
+
+			close(pair[0]);
+			close(pair[1]);
+			return error;
+		}
+		if (fd != pair[i])
+			close(pair[i]);
+		pair[i] = fd;
+	}
+	return 0;
 }
 
 static bool may_block(int fd, int flags)

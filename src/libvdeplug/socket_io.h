@@ -20,4 +20,10 @@ int socket_io_close(VDECONN *conn);
 int socket_io_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags);
 int socket_io_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags);
 
+/*
+ * Two connected sockets (AF_UNIX, close-on-exec) above stdin, stdout and stderr, which a program may have closed, and for which a new process would take them.
+ * Returns 0 or an errno value.
+ */
+int socket_io_pair(int type, int pair[2]);
+
 #endif

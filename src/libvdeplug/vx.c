@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -73,6 +74,14 @@ static int take_peers(struct vx_options *options, char *list, int family)
 	return options->peer_count > 0 ? 0 : EINVAL;
 }
 
+/* As VDE 4 has it, no time and less are the default. */
+static bool is_negative(const char *text)
+{
+	int number;
+
+	return text != NULL && number_int(text, INT_MIN, -1, &number) == 0;
+}
+
 static int take_numbers(struct vx_options *options, const struct texts *texts)
 {
 	unsigned port = options->port;
@@ -83,7 +92,7 @@ static int take_numbers(struct vx_options *options, const struct texts *texts)
 		error = number_option("ttl", texts->ttl, 0, 255, &options->ttl);
 	if (error == 0)
 		error = number_option("hashsize", texts->hashsize, 1, HASH_MAX, &options->hash_size);
-	if (error == 0)
+	if (error == 0 && !is_negative(texts->expiretime))
 		error = number_option("expiretime", texts->expiretime, 0, EXPIRE_MAX_S, &options->expire_s);
 	if (options->expire_s == 0)
 		options->expire_s = EXPIRE_S;
@@ -130,6 +139,7 @@ static int take_addresses(struct vx_options *options, const struct texts *texts,
 	if (texts->interface != NULL && (options->interface = if_nametoindex(texts->interface)) == 0)
 		return errno;
 	if (texts->peers != NULL) {
+		options->has_list = true;
 		error = take_peers(options, texts->peers, family);
 		options->group = options->peers[0];
 		return error;
@@ -271,20 +281,31 @@ static bool knows(const struct vx_hosts *hosts, const union dgram_address *addre
 	return false;
 }
 
-static void ask_system(struct vx_hosts *hosts)
+/* NULL: no address of a kind that we know. */
+static const union dgram_address *address_of(const struct ifaddrs *item, union dgram_address *address)
 {
+	if (item->ifa_addr == NULL || (item->ifa_addr->sa_family != AF_INET && item->ifa_addr->sa_family != AF_INET6))
+		return NULL;
+	memcpy(address, item->ifa_addr, item->ifa_addr->sa_family == AF_INET6 ? sizeof(address->ip6) : sizeof(address->ip4));
+	return address;
+}
+
+/* When there are more addresses than places, `wanted` gets the last one if it is among them. */
+static void ask_system(struct vx_hosts *hosts, const union dgram_address *wanted)
+{
+	union dgram_address address;
 	struct ifaddrs *list;
 
 	if (getifaddrs(&list) != 0)
 		return;
 	hosts->count = 0;
-	for (const struct ifaddrs *item = list; item != NULL && hosts->count < VX_HOSTS_MAX; item = item->ifa_next) {
-		union dgram_address *address = &hosts->address[hosts->count];
-
-		if (item->ifa_addr == NULL || (item->ifa_addr->sa_family != AF_INET && item->ifa_addr->sa_family != AF_INET6))
+	for (const struct ifaddrs *item = list; item != NULL; item = item->ifa_next) {
+		if (address_of(item, &address) == NULL)
 			continue;
-		memcpy(address, item->ifa_addr, item->ifa_addr->sa_family == AF_INET6 ? sizeof(address->ip6) : sizeof(address->ip4));
-		hosts->count++;
+		if (hosts->count < VX_HOSTS_MAX)
+			hosts->address[hosts->count++] = address;
+		else if (is_same_host(&address, wanted))
+			hosts->address[VX_HOSTS_MAX - 1] = address;
 	}
 	freeifaddrs(list);
 }
@@ -296,8 +317,33 @@ bool vx_is_own_host(struct vx_hosts *hosts, const union dgram_address *address, 
 	if (hosts->asked_s == now_s)
 		return false;
 	hosts->asked_s = now_s;
-	ask_system(hosts);
+	ask_system(hosts, address);
 	return knows(hosts, address);
+}
+
+static void remove_peer(struct vx_options *options, const union dgram_address *address)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < options->peer_count; i++) {
+		if (!is_same_host(&options->peers[i], address))
+			options->peers[kept++] = options->peers[i];
+	}
+	options->peer_count = kept;
+}
+
+void vx_remove_own_peers(struct vx_options *options)
+{
+	union dgram_address address;
+	struct ifaddrs *list;
+
+	if (getifaddrs(&list) != 0)
+		return;
+	for (const struct ifaddrs *item = list; item != NULL; item = item->ifa_next) {
+		if (address_of(item, &address) != NULL)
+			remove_peer(options, &address);
+	}
+	freeifaddrs(list);
 }
 
 /* ---- the header ---- */

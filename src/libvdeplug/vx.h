@@ -15,6 +15,7 @@ struct vx_options {
 	union dgram_address bind;          /* of the unicast socket; family 0: any */
 	union dgram_address peers[VX_PEERS_MAX];
 	unsigned peer_count;
+	bool has_list;                  /* peers were named, even if none is left */
 	uint16_t port;
 	uint32_t vni;
 	unsigned ttl;
@@ -24,7 +25,7 @@ struct vx_options {
 	bool fragment;                  /* what does not fit the path is fragmented (against RFC 7348, 4.3) */
 };
 
-/* The addresses of this machine, as they were a second ago at most. More than the bound are not known. */
+/* The addresses of this machine, as they were a second ago at most. Of more than the bound, those that were asked for. */
 struct vx_hosts {
 	union dgram_address address[VX_HOSTS_MAX];
 	unsigned count;
@@ -33,6 +34,9 @@ struct vx_hosts {
 
 /* `kind` is "vxlan" or "vxvde", which differ in port and in some options. Returns 0 or an errno value, after a line on stderr. */
 int vx_parse(struct vx_options *options, const char *kind, char *arguments);
+
+/* A host's own address in the list of peers is taken out, so that all hosts can have the same list. */
+void vx_remove_own_peers(struct vx_options *options);
 
 /* A UDP socket bound to address (its family alone: wildcard) and port. -1 with errno. */
 int vx_socket(const union dgram_address *address, uint16_t port, bool shared);

@@ -4,7 +4,7 @@
  *
  * The user's home and environment may have been written through another way in (a file transfer, the ssh daemon's user environment), so
  * nothing of them decides what is opened: the network is that of SYSCONFDIR/vde2/login.switch, when root alone can write it,
- * and else the system's default switch.
+ * and else the system's default switch, which nobody but root can have put where it is.
  */
 #include "vde_plug.h"
 
@@ -27,6 +27,14 @@ static void refuse(const struct session *session)
 	exit(STATUS_REFUSED);
 }
 
+/* The default switch. The second place where the library looks is one where anybody can make names: there it must be root's. */
+static const char *default_switch(void)
+{
+	struct stat st;
+
+	return lstat("/tmp/vde.ctl", &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0 ? "vde://" : "vde:///var/run/vde.ctl";
+}
+
 /* The locator for this mode: a file or a link that only root can have put there, or the system's own switch. */
 static const char *choose_network(void)
 {
@@ -34,7 +42,7 @@ static const char *choose_network(void)
 
 	if (lstat(LOGIN_SWITCH, &st) == 0 && st.st_uid == 0 && (S_ISLNK(st.st_mode) || (st.st_mode & 022) == 0))
 		return LOGIN_SWITCH;
-	return "vde://";
+	return default_switch();
 }
 
 /* True when the user is a member of the group whose addresses are logged. */

@@ -227,7 +227,7 @@ static bool open_wires(struct cable *cable, char **command)
 		int error = child_start(&cable->child, command, options->daemon);
 
 		if (error != 0)
-			log_error(&cable->log, "cannot start %s: %s", command[0], strerror(error));
+			log_error(&cable->log, "%s: %s", command[0], strerror(error));
 		else
 			cable->near = open_stream(cable, cable->child.in, cable->child.out);
 	} else {
@@ -284,7 +284,8 @@ static int run(struct cable *cable, char **command)
 	wire_close(cable->far);
 	if (cable->child.in >= 0) {
 		child_finish(&cable->child);
-		status = status == 0 ? cable->child.status : status;
+		if (cable->child.status != 0 && (status == 0 || cable->near == NULL))
+			status = cable->child.status;
 	}
 	loop_destroy(cable->loop);
 	pidfile_remove(&pidfile);

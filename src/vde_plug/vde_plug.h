@@ -64,7 +64,7 @@ struct child {
 	int in, out;                    /* our ends of the two pipes: read, write */
 };
 
-/* Returns 0 or an errno value. */
+/* Returns 0 or an errno value, also when the command cannot be executed; child_finish gives its status then. */
 int child_start(struct child *child, char **command, bool background);
 /* Notes the status if it has ended. */
 void child_reap(struct child *child);

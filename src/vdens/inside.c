@@ -2,8 +2,6 @@
 /* The process inside the namespaces, until it becomes the command. */
 #include "vdens.h"
 
-#include "common/loop.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,21 +74,16 @@ static bool set_interfaces(struct inside *inside)
 	return error == 0;
 }
 
-/* What needs the network to be served. */
-static bool start_network(struct inside *inside)
+/* The networks are served now, and have given addresses where they were asked to. False: the other side has said why not. */
+static bool wait_for_network(struct inside *inside)
 {
 	char byte;
+	ssize_t n;
 
-	if (read(inside->channel, &byte, 1) != 1)
-		return false;           /* the other side has said why */
-	for (unsigned i = 0; inside->options->dhcp && i < inside->interfaces; i++) {
-		char name[TAP_NAME_SIZE];
-
-		snprintf(name, sizeof(name), "%s%u", inside->options->prefix, i);
-		if (!dhcp_ask(inside->options, inside->log, name))
-			return false;
-	}
-	return true;
+	do
+		n = read(inside->channel, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
 }
 
 void inside_run(struct inside *inside)
@@ -107,9 +100,9 @@ void inside_run(struct inside *inside)
 		log_errno(inside->log, error, "cannot keep capabilities");
 		_exit(STATUS_FAILED);
 	}
-	if (!start_network(inside))
+	loop_unblock_signals();         /* one that is passed on may end the wait */
+	if (!wait_for_network(inside))
 		_exit(STATUS_FAILED);
-	loop_unblock_signals();
 	execvp(inside->command[0], inside->command);
 	error = errno;
 	log_errno(inside->log, error, "%s", inside->command[0]);

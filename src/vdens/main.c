@@ -5,6 +5,7 @@
  * Theory of operation. There are two processes. This one opens the networks, as the user and where the user is, and stays there; it moves the frames.
  * The other one enters new namespaces, makes the taps there, hands their descriptors over, and becomes the command. So a module may
  * have threads (which unshare(2) refuses), nothing is moved between namespaces, and the command inherits none of our descriptors.
+ * With --dhcp this one also looks after the clients that ask for addresses, while the other one waits, and after (dhcp.c).
  */
 #include "vdens.h"
 
@@ -22,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_MAX = 1024, LOCATOR_SIZE = 8192 };
+enum { LOCATOR_SIZE = 8192 };
 
 struct vdens;
 
@@ -40,6 +41,8 @@ struct vdens {
 	unsigned networks;
 	char **command;
 	pid_t child;                    /* 0: has ended */
+	int channel;                    /* to it, until it goes on; -1 */
+	struct dhcp *dhcp;              /* NULL: not asked for */
 	int status;
 };
 
@@ -103,9 +106,15 @@ static char **take_words(struct vdens *vdens, char **words, bool only_command)
 	return words[0] != NULL ? words : NULL;
 }
 
+/* An empty setting of the environment is none. */
+static char *text_or_null(char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 static void check_options(struct options *options)
 {
-	const char *environment = getenv("VDE_RESOLVADDR");
+	const char *environment = text_or_null(getenv("VDE_RESOLVADDR"));
 	char interface[TAP_NAME_SIZE];
 	struct netif_address address;
 
@@ -117,10 +126,10 @@ static void check_options(struct options *options)
 		if (address_option(options->addresses.item[i], interface, &address) != 0)
 			cli_usage_error(&command_line, "--addr %s: not [INTERFACE=]ADDRESS/LENGTH", options->addresses.item[i]);
 	}
-	if (options->resolv_addresses.count == 0 && options->resolv_file == NULL && environment != NULL && environment[0] != '\0')
+	if (options->resolv_addresses.count == 0 && options->resolv_file == NULL && environment != NULL)
 		cli_list_add_parts(&options->resolv_addresses, environment);
 	if (options->resolv_file == NULL)
-		options->resolv_file = getenv("VDE_RESOLVCONF");
+		options->resolv_file = text_or_null(getenv("VDE_RESOLVCONF"));
 	options->dhcp_resolver = options->dhcp && options->resolv_file == NULL && options->resolv_addresses.count == 0;
 	for (size_t i = 0; i < options->resolv_addresses.count; i++) {
 		if (netif_parse_address(options->resolv_addresses.item[i], &address) != 0 || strchr(options->resolv_addresses.item[i], '/') != NULL)
@@ -200,11 +209,11 @@ static bool open_networks(struct vdens *vdens)
 }
 
 /* Joins each network to the tap that comes over the channel. Returns false when the process inside has given up, with its own message. */
-static bool join_networks(struct vdens *vdens, int channel)
+static bool join_networks(struct vdens *vdens)
 {
 	for (unsigned i = 0; i < vdens->networks; i++) {
 		struct network *network = &vdens->network[i];
-		int fd = channel_receive(channel);
+		int fd = channel_receive(vdens->channel);
 
 		if (fd < 0)
 			return false;
@@ -216,10 +225,40 @@ static bool join_networks(struct vdens *vdens, int channel)
 		}
 		wire_join(network->plug, network->device);
 	}
-	return send(channel, "", 1, MSG_NOSIGNAL) == 1;
+	return true;
 }
 
 /* ---- the command ---- */
+
+/* The process inside becomes the command, or ends. */
+static void let_go(void *owner, bool all)
+{
+	struct vdens *vdens = owner;
+
+	if (all && send(vdens->channel, "", 1, MSG_NOSIGNAL) != 1)
+		log_debug(&vdens->log, "the process inside is gone");
+	close(vdens->channel);
+	vdens->channel = -1;
+}
+
+static void stop(void *owner)
+{
+	loop_stop(((struct vdens *)owner)->loop, 0);
+}
+
+static void ask_for_addresses(struct vdens *vdens)
+{
+	struct dhcp_config config = {
+		.loop = vdens->loop, .log = &vdens->log, .options = &vdens->options, .inside = vdens->child, .interfaces = vdens->networks,
+		.ready = let_go, .idle = stop, .owner = vdens,
+	};
+
+	vdens->dhcp = dhcp_start(&config);
+	if (vdens->dhcp != NULL)
+		return;
+	log_error(&vdens->log, "no memory");
+	let_go(vdens, false);
+}
 
 static void on_child(void *owner, int number)
 {
@@ -227,11 +266,14 @@ static void on_child(void *owner, int number)
 	int status;
 
 	(void)number;
+	if (vdens->dhcp != NULL)
+		dhcp_reap(vdens->dhcp);
 	if (vdens->child == 0 || waitpid(vdens->child, &status, WNOHANG) != vdens->child)
 		return;
 	vdens->child = 0;
 	vdens->status = WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
-	loop_stop(vdens->loop, 0);
+	if (vdens->dhcp == NULL || !dhcp_stop(vdens->dhcp))
+		stop(vdens);
 }
 
 /* What a terminal sends to its foreground group has reached the command already, when both are in it. */
@@ -293,7 +335,6 @@ static int start_inside(struct vdens *vdens)
 static int run(struct vdens *vdens)
 {
 	bool was_open[DESCRIPTORS_MAX];
-	int channel;
 
 	note_descriptors(was_open);
 	vdens->loop = loop_create();
@@ -304,13 +345,17 @@ static int run(struct vdens *vdens)
 	if (!open_networks(vdens))
 		return STATUS_FAILED;
 	close_on_exec(was_open);
-	channel = start_inside(vdens);
-	if (channel < 0) {
+	vdens->channel = start_inside(vdens);
+	if (vdens->channel < 0) {
 		log_error(&vdens->log, "cannot start a process: %s", strerror(errno));
 		return STATUS_FAILED;
 	}
-	join_networks(vdens, channel);
-	close(channel);
+	if (!join_networks(vdens))
+		let_go(vdens, false);
+	else if (vdens->options.dhcp)
+		ask_for_addresses(vdens);
+	else
+		let_go(vdens, true);
 	loop_run(vdens->loop);          /* ends with the process inside, which ends when it was not served */
 	return vdens->status;
 }
@@ -318,13 +363,13 @@ static int run(struct vdens *vdens)
 int main(int argc, char **argv)
 {
 	struct vdens vdens = {.status = STATUS_FAILED};
-	char *shell[] = {getenv("SHELL"), NULL};
+	char *shell[] = {text_or_null(getenv("SHELL")), NULL};
 	int first, status;
 
 	daemon_fill_descriptors();
 	log_init(&vdens.log, argv[0] != NULL ? argv[0] : "vdens");
-	if (dhcp_is_event())
-		return dhcp_event(&vdens.log, argc > 1 ? argv[1] : NULL);
+	if (lease_is_event())
+		return lease_event(&vdens.log, argc > 1 ? argv[1] : NULL);
 	first = cli_parse(&command_line, argc, argv, &vdens.options);
 	check_options(&vdens.options);
 	vdens.command = take_words(&vdens, argv + first, strcmp(argv[first - 1], "--") == 0);
@@ -337,6 +382,7 @@ int main(int argc, char **argv)
 		wire_close(vdens.network[i].plug);
 		wire_close(vdens.network[i].device);
 	}
+	dhcp_destroy(vdens.dhcp);
 	loop_destroy(vdens.loop);
 	cli_list_free(&vdens.options.addresses);
 	cli_list_free(&vdens.options.resolv_addresses);

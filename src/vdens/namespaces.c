@@ -60,6 +60,30 @@ bool namespaces_enter(const struct options *options, struct log *log)
 	return error == 0;
 }
 
+/* The user's first: with it comes the right to enter the others. */
+int namespaces_join(pid_t pid)
+{
+	static const char *const names[] = {"user", "net", "mnt"};
+	enum { COUNT = sizeof(names) / sizeof(names[0]) };
+	int fds[COUNT], error = 0;
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, names[i]);
+		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (fds[i] < 0 && error == 0)
+			error = errno;
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		if (error == 0 && setns(fds[i], 0) != 0)
+			error = errno;
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	return error;
+}
+
 static int write_addresses(int fd, const struct cli_list *addresses)
 {
 	int error = 0;
@@ -112,8 +136,13 @@ bool namespaces_furnish(const struct options *options, struct log *log)
 		error = mount_resolver(&options->resolv_addresses);
 	else if (options->resolv_file != NULL && mount(options->resolv_file, RESOLVER_FILE, NULL, MS_BIND, NULL) != 0)
 		error = errno;
+	if (error == ENOENT && options->dhcp_resolver) {
+		log_warn(log, "there is no " RESOLVER_FILE ": name servers from DHCP are not used");
+		return true;
+	}
 	if (error != 0)
-		log_errno(log, error, "cannot replace " RESOLVER_FILE);
+		log_errno(log, error, "cannot put %s in the place of " RESOLVER_FILE,
+			  options->resolv_addresses.count == 0 && options->resolv_file != NULL ? options->resolv_file : "name servers");
 	return error == 0;
 }
 

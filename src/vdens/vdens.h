@@ -5,15 +5,18 @@
 
 #include "common/cli.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/netif.h"
 #include "common/tap.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define RESOLVER_FILE "/etc/resolv.conf"
 
 enum {
 	VDENS_NETWORKS_MAX = 64,        /* interfaces; one more is a usage error */
+	DESCRIPTORS_MAX = 1024,         /* those above are not looked for */
 	STATUS_FAILED = 1, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127, STATUS_SIGNAL = 128,
 };
 
@@ -46,17 +49,44 @@ void inside_run(struct inside *inside) __attribute__((noreturn));
 bool namespaces_enter(const struct options *options, struct log *log);
 /* Host name and resolver, in there. Returns false after a message. */
 bool namespaces_furnish(const struct options *options, struct log *log);
+/* Enters the user, network and mount namespaces of that process of ours. Returns 0 or an errno value. */
+int namespaces_join(pid_t pid);
 /* Makes the command keep the network capabilities (and CAP_SYS_ADMIN when wanted). Returns 0 or an errno value. */
 int namespaces_keep_capabilities(bool sysadm);
 
 /* The interface and the address in "[INTERFACE=]ADDRESS/LENGTH"; without one the interface is "". Returns 0 or EINVAL. */
 int address_option(const char *text, char interface[TAP_NAME_SIZE], struct netif_address *address);
 
-/* Asks for an address of the interface with the first client that is installed, and waits for it. Returns false after a message. */
-bool dhcp_ask(const struct options *options, struct log *log, const char *interface);
-/* This process was started by a DHCP client, to take what it was given: dhcp_event does so and returns the exit status. `name`: the event's, or NULL. */
-bool dhcp_is_event(void);
-int dhcp_event(struct log *log, const char *name);
+/* What DHCP is asked for, and where. */
+struct dhcp_config {
+	struct loop *loop;
+	struct log *log;
+	const struct options *options;
+	pid_t inside;                   /* a process in the namespaces; it must not end before `ready` */
+	unsigned interfaces;
+	void (*ready)(void *owner, bool all);   /* once: every interface has an address, or, after a message, one has none */
+	void (*idle)(void *owner);      /* after dhcp_stop has returned true: the last client has ended */
+	void *owner;
+};
+
+struct dhcp;
+
+/* Starts to ask, with the first client that is installed; may call `ready` at once. The leases are renewed until dhcp_stop. NULL: no memory. */
+struct dhcp *dhcp_start(const struct dhcp_config *config);
+/* To be called after a SIGCHLD. */
+void dhcp_reap(struct dhcp *dhcp);
+/* Ends the clients; they have a second for it. False: there is none, and `idle` will not be called. */
+bool dhcp_stop(struct dhcp *dhcp);
+void dhcp_destroy(struct dhcp *dhcp);
+
+/* Set for the program of a client: the descriptor to report to, ':', and LEASE_WITH_RESOLVER or something else. */
+#define LEASE_VARIABLE "VDENS_DHCP_EVENT"
+#define LEASE_WITH_RESOLVER "resolver"
+enum { LEASE_TAKEN = 'L', LEASE_FAILED = 'F' };
+
+/* This process was started by a DHCP client, to take what it was given: lease_event does so and returns the exit status. `name`: the event's, or NULL. */
+bool lease_is_event(void);
+int lease_event(struct log *log, const char *name);
 
 /* One descriptor over a socket. send: 0 or an errno value; receive: the descriptor (CLOEXEC), or -1 when no more come. */
 int channel_send(int channel, int fd);

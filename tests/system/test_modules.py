@@ -2,6 +2,7 @@
 """The modules of libvdeplug, with our vde_plug and Debian's at the ends."""
 import os
 import socket
+import struct
 
 import overlay
 import plugs
@@ -59,6 +60,35 @@ def test_udp_hostile(lab):
             return len(ours.frames) > 3
         vde.wait_until(heard, "frames behind the junk")
     assert set(ours.frames) == {frame}
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+@pytest.mark.parametrize("kind,code", [(3, 2), (3, 3), (3, 8), (3, 13), (12, 0)])
+def test_udp_survives_icmp(lab, kind, code):
+    """What the network, or who pretends to be it, says of a datagram ends nothing: no protocol, no port, isolated, prohibited, wrong header."""
+    vde.need_root()
+    one, two = udp_ports()
+    ours = plug(lab, f"udp://127.0.0.1:{one}->127.0.0.1:{two}")
+    frame = vde.frame(vde.BROADCAST, vde.mac(1), b"good")
+    local = socket.inet_aton("127.0.0.1")
+    quoted = struct.pack("!BBHHHBBH4s4sHHHH", 0x45, 0, 28, 0, 0, 64, 17, 0, local, local, one, two, 8, 0)
+    message = struct.pack("!BBHI", kind, code, 0, 0) + quoted
+    message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as network, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", two))
+
+        def heard():
+            network.sendto(message, ("127.0.0.1", 0))
+            peer.sendto(frame, ("127.0.0.1", one))
+            return len(ours.frames) > 3 or ours.program.status is not None
+        vde.wait_until(heard, "frames between the messages")
+    assert ours.program.status is None
 
 
 @pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x"])

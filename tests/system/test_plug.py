@@ -304,6 +304,15 @@ def test_status_of_a_command(lab, switch, command, status):
     assert lab.run("vde_plug", switch.socket, "=", *command).returncode == status
 
 
+@pytest.mark.parametrize("command, status", [("/nonexistent", 127), ("/etc/passwd", 126)])
+def test_command_that_cannot_start(lab, switch, command, status):
+    """In the background, too, it is told before."""
+    for options in ([], ["-d"]):
+        done = lab.run("vde_plug", *options, switch.socket, "=", command)
+        assert done.returncode == status and done.stderr.count(command) == 1
+    assert not switch.ports()
+
+
 def test_options_of_a_command_are_its_own(lab, switch):
     done = lab.run("vde_plug", switch.socket, "=", "sh", "-c", "echo -- -d -p \"$@\" >&2", "x", "-h", "-c", "=")
     assert (done.returncode, done.stderr) == (0, "-- -d -p -h -c =\n")
@@ -375,6 +384,24 @@ def test_login_shell_takes_nothing_from_home(lab, switch):
     assert not switch.ports()
 
 
+def test_login_shell_and_a_switch_of_anybody(lab):
+    """Without the system's switch, one that some user made in /tmp does not get the frames of others; root's does."""
+    vde.need_root()
+    script = f"""
+        mount -t tmpfs none /run && mount -t tmpfs -o mode=1777 none /tmp || exit 9
+        with_switch_of() {{
+            setpriv --reuid "$1" --regid "$1" --clear-groups {vde.ours('vde_switch')} -s /tmp/vde.ctl -m 777 --dirmode 755 </dev/zero >/dev/null & switch=$!
+            until test -S /tmp/vde.ctl/ctl; do sleep 0.05; done
+            {vde.ours('vde_plug')} -c vde_plug </dev/null; echo "$1 $?"
+            kill $switch; wait $switch; rm -rf /tmp/vde.ctl
+        }}
+        with_switch_of {vde.NOBODY}
+        with_switch_of 0
+        """
+    done = lab.run(vde.need_program("unshare"), "-m", "sh", "-c", script, env=vde.env_ours())
+    assert done.stdout.splitlines() == [f"{vde.NOBODY} 1", "0 0"], done.stderr
+
+
 # ---- the library under others' programs ------------------------------------------------------------------------------
 
 def test_qemu_on_our_library(lab, switch):
@@ -440,6 +467,14 @@ def test_module_path(lab, switch):
     done = lab.run("vde_plug", "agno://x{null://}", env=vde.env_ours(VDEPLUGIN_PATH=lab.dir))
     assert done.returncode == 1 and "Protocol not supported" in done.stderr
     assert lab.run("vde_plug", switch.socket, env=vde.env_ours(VDEPLUGIN_PATH=lab.dir)).returncode == 0      # built in
+
+
+def test_file_that_is_no_module(lab):
+    """Why it cannot be used is told."""
+    with open(lab.path("libvdeplug_broken.so"), "w") as out:
+        out.write("no program")
+    done = lab.run("vde_plug", "broken://", env=vde.env_ours(VDEPLUGIN_PATH=lab.dir))
+    assert done.returncode == 1 and f"{lab.path('libvdeplug_broken.so')} cannot be used: " in done.stderr
 
 
 def test_as_another_user(lab, switch):

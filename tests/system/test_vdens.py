@@ -124,6 +124,29 @@ def test_dhcp(lab, switch, client, resolver):
     vde.wait_until(lambda: not subprocess.run(["pgrep", "-f", f"dhc.*{prefix}0"], stdout=subprocess.PIPE, check=False).stdout, "the client's end")
 
 
+def test_dhcp_without_resolver_file(lab, switch):
+    """Where there is no /etc/resolv.conf, there is nothing to put name servers over, and one that comes later is the host's."""
+    lab.start("slirpvde", "--dhcp", "-s", switch.socket).expect("vde switch", "stderr")
+    os.mkdir(lab.path("etc"))
+    script = (f"mount --bind {lab.path('etc')} /etc && {vde.ours('vdens')} --dhcp {switch.socket} sh -c 'ip -4 -o addr' && "
+              f"echo host >/etc/resolv.conf && VDENS_DHCP_EVENT=9:resolver ip=10.0.2.15 dns=10.0.2.3 interface=lo {vde.ours('vdens')} bound; "
+              "cat /etc/resolv.conf")
+    done = lab.run(vde.need_program("unshare"), "-mn", "sh", "-c", script, env=vde.env_ours())
+    assert "10.0.2.15/24" in done.stdout and done.stdout.endswith("host\n") and "name servers from DHCP are not used" in done.stderr
+
+
+def test_empty_environment(lab, switch):
+    """An empty setting is none."""
+    done = lab.run("vdens", switch.socket, "true", env=vde.env_ours(VDE_RESOLVCONF="", VDE_RESOLVADDR=""))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SHELL" in lab.run("vdens", switch.socket, env=vde.env_ours(SHELL="")).stderr
+
+
+def test_no_such_resolver_file(lab, switch):
+    done = lab.run("vdens", "-r", "/nonexistent/file", switch.socket, "true")
+    assert done.returncode == 1 and "/nonexistent/file" in done.stderr
+
+
 def test_dhcp_in_vain(lab, switch):
     """Without a client, and without a server."""
     os.mkdir(lab.path("bin"))

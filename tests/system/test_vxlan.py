@@ -131,6 +131,17 @@ def test_replication_and_unicast(lab, cloud):
     assert end.frames == [back] * 3
 
 
+def test_own_address_among_many(lab, cloud):
+    """However many addresses a host has, it knows its own in the list."""
+    ours, _, sockets = cloud
+    ours.run("sh", "-c", "for i in $(seq 100); do echo address add 10.98.0.$i/32 dev lo; done | ip -batch -")
+    end = overlay.plug(lab, ours, f"vxlan:///peers=10.99.0.2,10.98.0.100/vni={VNI}")
+    started(end, sockets[:1])
+    back = vde.frame(vde.mac(1), vde.mac(2), b"here")
+    sockets[0].sendto(HEADER + back, ("10.99.0.1", PORT))
+    assert end.wait_frames(1) == [back]     # and not what was sent before
+
+
 def test_expiry(lab, cloud):
     """A station that is silent is forgotten, and its frames go to all again."""
     ours, _, sockets = cloud

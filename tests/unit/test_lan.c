@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <unistd.h>
 #include <stdlib.h>
 
 static int parse(struct lan_request *request, enum lan_kind kind, const char *text, const struct vde_open_args *args)
@@ -78,6 +79,8 @@ static void test_keys(void **state)
 	assert_int_equal(request.trunk, 0);
 	assert_int_equal(request.port, 7);
 	assert_int_equal(request.group, 0);
+	assert_int_equal(parse(&request, LAN_HUB, "d[grp=]", NULL), 0);
+	assert_int_equal(request.group, getegid());
 	assert_int_equal(parse(&request, LAN_BONDING, "d[flow/mgmt='/tmp/m'/mgmtmode=660/mgmtgroup=0/rcfile=%2Fetc%2Frc/tap=a,b/grp=0]", NULL), 0);
 	assert_int_equal(request.flow, 1);
 	assert_string_equal(request.management, "/tmp/m");
@@ -95,7 +98,7 @@ static void test_wrong(void **state)
 		{ LAN_SWITCH, "d[mode=8]" }, { LAN_SWITCH, "d[mode=]" }, { LAN_SWITCH, "d[mode=17777]" }, { LAN_SWITCH, "d[nosuch=1]" },
 		{ LAN_SWITCH, "d[3]" }, { LAN_SWITCH, "d[numports=0]" }, { LAN_SWITCH, "d[numports=65536]" }, { LAN_SWITCH, "d[hashsize=-1]" },
 		{ LAN_SWITCH, "d[hashsize=2m]" }, { LAN_SWITCH, "d[expiretime=1s]" }, { LAN_SWITCH, "d[grp=no-such-group]" },
-		{ LAN_SWITCH, "d[grp=]" }, { LAN_SWITCH, "d[macaddr=1:0:0:0:0:0]" }, { LAN_SWITCH, "d[macaddr=x]" }, { LAN_SWITCH, "d[fstp=2]" },
+		{ LAN_SWITCH, "d[macaddr=1:0:0:0:0:0]" }, { LAN_SWITCH, "d[macaddr=x]" }, { LAN_SWITCH, "d[fstp=2]" },
 		{ LAN_SWITCH, "d[priority=65536]" }, { LAN_SWITCH, "d[flow]" }, { LAN_HUB, "d[fstp]" }, { LAN_MULTI, "d[trunk]" },
 		{ LAN_BONDING, "d[flow=x]" }, { LAN_SWITCH, "'d" },
 	};

@@ -511,6 +511,12 @@ static void test_seqpacket(void **state)
 	assert_int_equal(vde_recv(conn, bytes, sizeof(bytes), 0), 0);
 	assert_int_equal(vde_close(conn), 0);
 	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
+	/* a stream would not keep frames apart; it is left as it was */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	snprintf(name, sizeof(name), "seqpacket://%d", ends[0]);
+	check_error(name, 1, NULL, EPROTOTYPE);
+	close(ends[1]);
+	assert_int_equal(close(ends[0]), 0);
 }
 
 struct worker { const char *directory; unsigned opened; };

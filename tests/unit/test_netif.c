@@ -4,8 +4,12 @@
 
 #include "unit.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <stdbool.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static void test_parse(void **state)
@@ -85,12 +89,68 @@ static void test_tap(void **state)
 	close(fd);
 }
 
+/* Is it an address of the interface? */
+static bool has(const char *name, const char *wanted)
+{
+	struct ifaddrs *list, *item;
+	struct in_addr address;
+	bool found = false;
+
+	inet_pton(AF_INET, wanted, &address);
+	assert_int_equal(getifaddrs(&list), 0);
+	for (item = list; item != NULL; item = item->ifa_next)
+		if (item->ifa_addr != NULL && item->ifa_addr->sa_family == AF_INET && strcmp(item->ifa_name, name) == 0)
+			found |= ((struct sockaddr_in *)(void *)item->ifa_addr)->sin_addr.s_addr == address.s_addr;
+	freeifaddrs(list);
+	return found;
+}
+
+static int lend(const char *name, const char *text, uint32_t seconds)
+{
+	struct netif_address address;
+
+	assert_int_equal(netif_parse_address(text, &address), 0);
+	return netif_lend_address(name, &address, seconds);
+}
+
+/* A lent address takes the place of the one before, ends by itself or when told to, and leaves the others alone. */
+static void test_loans(void **state)
+{
+	struct netif_address own;
+	char name[TAP_NAME_SIZE];
+	int fd = tap_open("", name);
+
+	(void)state;
+	if (fd < 0)
+		skip();         /* not allowed to here */
+	assert_int_equal(netif_up(name), 0);
+	assert_int_equal(netif_parse_address("10.99.77.1/24", &own), 0);
+	assert_int_equal(netif_add_address(name, &own), 0);
+	assert_int_equal(lend(name, "10.99.77.5/24", 100), 0);
+	assert_int_equal(lend(name, "10.99.77.5/24", UINT32_MAX), 0);
+	assert_true(has(name, "10.99.77.1") && has(name, "10.99.77.5"));
+	assert_int_equal(lend(name, "10.99.78.6/24", 100), 0);
+	assert_true(has(name, "10.99.77.1") && !has(name, "10.99.77.5") && has(name, "10.99.78.6"));
+	assert_int_equal(netif_end_loans(name, NULL), 0);
+	assert_true(has(name, "10.99.77.1") && !has(name, "10.99.78.6"));
+	assert_int_equal(lend(name, "10.99.78.7/24", 1), 0);
+	alarm(60);
+	while (has(name, "10.99.78.7"))
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	alarm(0);
+	assert_true(has(name, "10.99.77.1"));
+	assert_int_equal(lend("vdeunit-none", "10.99.78.7/24", 1), ENODEV);
+	assert_int_equal(netif_end_loans("vdeunit-none", NULL), ENODEV);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_no_such_interface),
 		cmocka_unit_test(test_tap),
+		cmocka_unit_test(test_loans),
 	};
 
 	return cmocka_run_group_tests_name("netif", tests, NULL, NULL);

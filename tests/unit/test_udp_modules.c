@@ -89,6 +89,39 @@ static void test_vxlan(void **state)
 	end_world(&world);
 }
 
+/* A list of which only this host is left: nothing goes anywhere, and nothing of it comes back. */
+static void test_vxlan_alone(void **state)
+{
+	uint8_t frame[FRAME] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2}, got[FRAME];
+	struct world world;
+
+	(void)state;
+	make_world(&world, true);
+	assert_int_equal(vde_send(world.conn, frame, FRAME, 0), FRAME);
+	assert_int_equal(vde_recv(world.conn, got, sizeof(got), MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	end_world(&world);
+}
+
+/* Times that VDE 4 understands: none, and less, are the default. */
+static void test_times(void **state)
+{
+	static const struct { const char *time; bool works; } rows[] = {{"0", true}, {"-1", true}, {"77", true}, {"1h", false}, {"-", false}, {"", false}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct sockaddr_in address;
+		char locator[200], description[] = "test";
+		VDECONN *conn;
+
+		close(bound_socket(&address));
+		snprintf(locator, sizeof(locator), "vxlan:///peers=127.0.0.1/port=%u/expiretime=%s", ntohs(address.sin_port), rows[i].time);
+		conn = vde_open(locator, description, NULL);
+		assert_int_equal(conn != NULL, rows[i].works);
+		vde_close(conn);
+	}
+}
+
 static void test_udp(void **state)
 {
 	uint8_t frame[FRAME] = {1, 2, 3}, got[FRAME];
@@ -116,6 +149,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vxlan),
+		cmocka_unit_test(test_vxlan_alone),
+		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_udp),
 	};
 
