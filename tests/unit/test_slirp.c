@@ -683,6 +683,7 @@ static void test_fragments(void **state)
 		{ { { 0, 801, true, 1 }, { 801, 100, false, 1 } }, 2, 0 },      /* not in units of eight */
 		{ { { 800, 100, false, 1 }, { 900, 100, false, 1 }, { 0, 800, true, 1 } }, 3, 0 },      /* two ends */
 		{ { { 65528, 100, false, 1 }, { 0, 800, true, 1 } }, 2, 0 },    /* too long */
+		{ { { 800, 96, true, 1 }, { 104, 96, false, 1 }, { 0, 8, true, 1 } }, 3, 0 },   /* bytes behind the end fill no hole */
 	};
 	static struct reassembly reassembly;
 	static uint8_t bytes[2048];
