@@ -17,6 +17,8 @@
 #define SILENCE_TELL_TIME (4 * PROTOCOL_SECOND)
 #define INTRODUCTION_WAIT_FIRST (5 * PROTOCOL_SECOND)
 #define INTRODUCTION_WAIT_MAX (60 * PROTOCOL_SECOND)
+/* Of an introduction that nobody watches: ssh itself waits for ever on a connection that broke in its middle. */
+#define INTRODUCTION_PATIENCE (60 * PROTOCOL_SECOND)
 
 static void received(void *owner, const union address *from, uint8_t *datagram, size_t length)
 {
@@ -95,7 +97,8 @@ static void introduction_over(void *owner, int error, const uint8_t key_id[KEY_I
 
 static int introduce(struct client *client)
 {
-	client->ssh = ssh_start(client->node.loop, client->node.log, client->node.options->ssh, &client->target, introduction_over, client);
+	client->ssh = ssh_start(client->node.loop, client->node.log, client->node.options->ssh, &client->target,
+				client->introduced ? INTRODUCTION_PATIENCE : 0, introduction_over, client);
 	return client->ssh ? 0 : errno;
 }
 
