@@ -102,6 +102,13 @@ static int introduce(struct client *client)
 	return client->ssh ? 0 : errno;
 }
 
+/* It answers again: no other secret is needed. */
+static void give_up_introduction(struct client *client)
+{
+	ssh_end(client->ssh);
+	client->ssh = NULL;
+}
+
 /* A server that does not answer may have forgotten the secret. */
 static void introduce_again(struct client *client)
 {
@@ -126,6 +133,8 @@ static void ticked(void *owner)
 
 	session_tick(&client->session, loop_clock());
 	look_at_state(client);
+	if (client->ssh && client->session.up && !client->session.unanswered_since_ns)
+		give_up_introduction(client);
 	introduce_again(client);
 }
 

@@ -173,8 +173,23 @@ static enum verdict receive_init(struct hub *hub, const union address *from, con
 
 /* ---- DATA ---- */
 
+/*
+ * A client that was introduced again has another secret, and so another session. The one before would lead to the same place by a second port of the
+ * switch: frames would arrive twice, and come back to where they came from. Nothing is said on it, since the client takes words of both for its own.
+ */
+static void forget_namesakes(struct hub *hub, const struct session *session)
+{
+	for (unsigned slot = 0; slot < hub->slots; slot++) {
+		struct session *other = hub->sessions[slot];
+
+		if (other && other != session && memcmp(other->instance, session->instance, INSTANCE_SIZE) == 0)
+			remove_session(hub, other, HUB_REPLACED);
+	}
+}
+
 static void announce(struct hub *hub, struct session *session, uint64_t now_ns)
 {
+	forget_namesakes(hub, session);
 	hub->pending--;
 	hub->peers++;
 	session->user_knows = true;

@@ -22,7 +22,7 @@ enum {
 	HUB_TOTAL_BURST = 400,
 };
 
-enum hub_reason { HUB_CLOSED, HUB_IDLE, HUB_DROPPED, HUB_SHUTDOWN };
+enum hub_reason { HUB_CLOSED, HUB_IDLE, HUB_DROPPED, HUB_REPLACED, HUB_SHUTDOWN };
 
 struct hub_callbacks {
 	/* The client confirmed its session: give it a plug. False: it cannot be served, and is closed. */

@@ -30,7 +30,7 @@ static void peer_down(void *owner, struct session *session, enum hub_reason reas
 {
 	static const char *const reasons[] = {
 		[HUB_CLOSED] = "ended the session", [HUB_IDLE] = "is silent, and forgotten", [HUB_DROPPED] = "was dropped",
-		[HUB_SHUTDOWN] = "is told that this end goes",
+		[HUB_REPLACED] = "comes with another secret", [HUB_SHUTDOWN] = "is told that this end goes",
 	};
 	struct server *server = owner;
 	char address[ADDRESS_TEXT_SIZE];

@@ -633,6 +633,24 @@ static void introduced_key_dies(void **state)
 	world_destroy(world);
 }
 
+/* A client that was introduced again while its session stood: it must not be at two ports of the switch. */
+static void introduced_again(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+	uint8_t id[KEY_ID_SIZE] = "another", secret[SECRET_SIZE] = "another";
+
+	(void)state;
+	assert_true(keystore_add(&world->hub.keys, id, secret, false, world->now));
+	session_set_key(&world->sessions[0], id, secret, world->now);
+	world_pass(world, REKEY_AFTER_TIME + 2 * SECOND);
+	assert_int_equal(world->hub.peers, 1);
+	assert_int_equal(world->server.mail.downs, 1);
+	assert_int_equal(world->server.mail.last_reason, HUB_REPLACED);
+	assert_memory_equal(world_peer(world, 0)->key_id, id, KEY_ID_SIZE);
+	assert_works(world, 0);
+	world_destroy(world);
+}
+
 static void many_clients(void **state)
 {
 	struct world *world = world_create(MODE_SEALED);
@@ -831,6 +849,7 @@ int main(void)
 		cmocka_unit_test(client_restarts),
 		cmocka_unit_test(server_says_goodbye),
 		cmocka_unit_test(introduced_key_dies),
+		cmocka_unit_test(introduced_again),
 		cmocka_unit_test(many_clients),
 		cmocka_unit_test(peers_are_bounded),
 		cmocka_unit_test(pending_is_bounded),
