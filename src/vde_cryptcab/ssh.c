@@ -58,19 +58,53 @@ static void add_words(struct words *words, const char *text)
 	}
 }
 
-/* scp's -P is ssh's -p; the other options that both know are the same. */
+/*
+ * Options of scp whose letter means something else to ssh, or nothing, and what ssh is told instead; NULL: nothing, since it is about the copying. The others
+ * are the same for both.
+ */
+static const struct {
+	const char *scp;
+	bool has_value;                 /* behind it, or the next word */
+	const char *ssh;
+} scp_options[] = {
+	{ "-P", true, "-p" }, { "-B", false, "-oBatchMode=yes" }, { "-l", true, NULL }, { "-p", false, NULL }, { "-r", false, NULL },
+	{ "-3", false, NULL }, { "-O", false, NULL }, { "-R", false, NULL }, { "-T", false, NULL },
+};
+
+/* True: the next word is the value of one that was left out. */
+static bool add_scp_word(struct words *words, const char *word, size_t length)
+{
+	char text[WORDS_TEXT];
+
+	for (size_t i = 0; i < sizeof(scp_options) / sizeof(scp_options[0]); i++) {
+		const char *scp = scp_options[i].scp, *ssh = scp_options[i].ssh;
+
+		if (length < 2 || strncmp(word, scp, 2) != 0 || (length > 2 && !scp_options[i].has_value))
+			continue;
+		if (!ssh)
+			return scp_options[i].has_value && length == 2;
+		snprintf(text, sizeof(text), "%s%.*s", ssh, (int)(length - 2), word + 2);
+		add_word(words, text, strlen(text));
+		return false;
+	}
+	add_word(words, word, length);
+	return false;
+}
+
 static void add_scp_options(struct words *words, struct log *log)
 {
-	const char *options = getenv("SCP_EXTRA_OPTIONS");
-	unsigned first = words->count;
+	const char *text = getenv("SCP_EXTRA_OPTIONS");
+	bool leave_out = false;
 
-	if (!options || !*options)
+	if (!text || !*text)
 		return;
 	log_info(log, "SCP_EXTRA_OPTIONS is passed to ssh; --ssh COMMAND is the way to say it now");
-	add_words(words, options);
-	for (unsigned i = first; i < words->count; i++)
-		if (strncmp(words->word[i], "-P", 2) == 0)
-			words->text[words->word[i] - words->text + 1] = 'p';
+	while (*(text += strspn(text, " \t"))) {
+		size_t length = strcspn(text, " \t");
+
+		leave_out = !leave_out && add_scp_word(words, text, length);
+		text += length;
+	}
 }
 
 static void make_command(struct words *words, const char *command, const struct address_target *target, struct log *log)

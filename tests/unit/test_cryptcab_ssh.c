@@ -89,6 +89,15 @@ static void answered(void **state)
 				      "test $word = vde-cryptcab-admit && echo " INTRODUCTION_WORD "ok; exec sleep 1000", 0), 0);
 }
 
+/* What scripts of old say to scp means the same to ssh, or is left out. */
+static void options_of_scp(void **state)
+{
+	setenv("SCP_EXTRA_OPTIONS", "-B -P 22  -P23 -r -l 9 -q -oUser=x -l500", 1);
+	assert_int_equal(introduction(*state, "test \"$*\" = '-oBatchMode=yes -p 22 -p23 -q -oUser=x user@host vde_cryptcab --admit 7' && "
+				      "echo " INTRODUCTION_WORD "ok", 0), 0);
+	unsetenv("SCP_EXTRA_OPTIONS");
+}
+
 static void refused(void **state)
 {
 	assert_int_equal(introduction(*state, "echo " INTRODUCTION_WORD "error no; exec sleep 1000", 0), ECONNREFUSED);
@@ -114,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(options_of_scp, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_without_a_word, setup, teardown),
 		cmocka_unit_test_setup_teardown(closes_its_output_and_stays, setup, teardown),
