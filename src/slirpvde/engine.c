@@ -494,24 +494,33 @@ static struct in_addr hidden_address(const struct engine_config *config)
 	return address.v4;
 }
 
+static bool is_for_clients(const struct slirp_engine *engine, const struct address *address)
+{
+	const struct engine_config *config = &engine->config;
+
+	return address_in_network(address, &config->host4) && !address_is_reserved(address, &config->host4) &&
+	       !address_equal(address, &config->host4.address) && !address_equal(address, &config->dns4) &&
+	       address->v4.s_addr != engine->alias.hidden.s_addr;
+}
+
 /*
  * libslirp gives addresses in a row from the first. Those of the row that are the router's, the DNS server's, the hidden one, or no
- * address of the network are taken out of it.
+ * address of the network are taken out of it, and those beyond the number of clients, which a client could ask for.
  */
 static void reserve_addresses(struct slirp_engine *engine)
 {
 	const struct engine_config *config = &engine->config;
-	uint32_t start = ntohl(config->dhcp_start.v4.s_addr);
+	uint32_t start = ntohl(config->dhcp_start.v4.s_addr), left = config->dhcp_count;
 	uint8_t request[DHCP_REQUEST_SIZE];
 
 	engine->muted = true;
 	for (uint32_t i = 0; i < ENGINE_DHCP_MAX; i++) {
 		struct address address = { .family = AF_INET, .v4.s_addr = htonl(start + i) };
 
-		if (address_in_network(&address, &config->host4) && !address_is_reserved(&address, &config->host4) &&
-		    !address_equal(&address, &config->host4.address) && !address_equal(&address, &config->dns4) &&
-		    address.v4.s_addr != engine->alias.hidden.s_addr)
+		if (left && is_for_clients(engine, &address)) {
+			left--;
 			continue;
+		}
 		dhcp_build_request(request, address.v4);
 		slirp_input(engine->slirp, request, sizeof(request));
 	}

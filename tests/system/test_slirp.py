@@ -308,6 +308,7 @@ def test_dhcp_count(lab, switch):
     assert dhcp(plug, 1) == (2, "10.0.2.20")
     assert dhcp(plug, 1, 3, "10.0.2.20") == (5, "10.0.2.20")
     assert dhcp(plug, 2, 3, "10.0.2.20")[0] == 6
+    assert dhcp(plug, 2, 3, "10.0.2.22")[0] == 6        # beyond the two
     assert dhcp(plug, 2) == (2, "10.0.2.21")
     plug.send(dhcp_frame(vde.mac(3), 1))
     assert dhcp(plug, 1, 3, "10.0.2.20") == (5, "10.0.2.20")
