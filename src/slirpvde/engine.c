@@ -107,6 +107,7 @@ static bool finish_frame(struct slirp_engine *engine, struct frame *frame)
 	if (engine->config.host6.address.family != AF_UNSPEC && !engine->config.advertise && is_advertisement(frame))
 		return false;
 	alias_to_guest(&engine->alias, frame);
+	alias_hide_loopback(frame, &engine->config.host4.address.v4, &engine->config.host6.address.v6);
 	if (engine->config.dhcp)
 		dhcp_to_guest(&engine->leases, frame, engine_clock());
 	return true;

@@ -764,6 +764,51 @@ static void test_alias(void **state)
 	assert_int_equal(alias.count, 0);
 }
 
+/* Sum of the pseudo-header and what follows it: ffff when the checksum in it is right. */
+static uint16_t transport_sum(const struct packet *packet)
+{
+	uint32_t sum = packet->ipv6 ? checksum_add(0, packet->ip + IPV6_SOURCE, 32) : checksum_add(0, packet->ip + IPV4_SOURCE, 8);
+
+	return checksum_fold(checksum_add(sum + packet->protocol + packet->length, packet->transport, packet->length));
+}
+
+static void test_hide_loopback(void **state)
+{
+	static const struct { const char *source, *after; uint8_t protocol; } rows[] = {
+		{ "127.0.0.1", "10.0.2.2", PROTOCOL_UDP }, { "127.9.9.9", "10.0.2.2", PROTOCOL_UDP },
+		{ "203.0.113.1", "203.0.113.1", PROTOCOL_UDP }, { "127.0.0.1", "127.0.0.1", PROTOCOL_TCP },
+		{ "::1", "fd00::2", PROTOCOL_UDP }, { "2001:db8::1", "2001:db8::1", PROTOCOL_UDP }, { "::1", "::1", PROTOCOL_TCP },
+	};
+	struct in_addr router4 = address_of("10.0.2.2").v4;
+	struct in6_addr router6 = address_of("fd00::2").v6;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct address source = address_of(rows[i].source), after = address_of(rows[i].after);
+		bool ipv6 = source.family == AF_INET6;
+		unsigned header = ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE, at = ipv6 ? IPV6_SOURCE : IPV4_SOURCE, size = ipv6 ? 16 : 4;
+		uint8_t bytes[14 + 40 + 20] = { 0 }, *ip = bytes + 14, *transport = ip + header;
+		struct frame frame = { .data = bytes, .length = 14 + header + 20 };
+		struct packet packet;
+
+		write_be16(bytes + 12, ipv6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
+		ip[0] = ipv6 ? 0x60 : 0x45;
+		write_be16(ip + (ipv6 ? IPV6_PAYLOAD_LENGTH : IPV4_TOTAL_LENGTH), (uint16_t)(ipv6 ? 20 : 40));
+		ip[ipv6 ? IPV6_NEXT_HEADER : IPV4_PROTOCOL] = rows[i].protocol;
+		memcpy(ip + at, ipv6 ? (void *)&source.v6 : (void *)&source.v4, size);
+		if (!ipv6)
+			write_be16(ip + IPV4_CHECKSUM, (uint16_t)~checksum_fold(checksum_add(0, ip, header)));
+		assert_true(packet_parse(&frame, &packet));
+		write_be16(transport + UDP_CHECKSUM, (uint16_t)~transport_sum(&packet));
+		alias_hide_loopback(&frame, &router4, &router6);
+		if (memcmp(ip + at, ipv6 ? (void *)&after.v6 : (void *)&after.v4, size) != 0)
+			fail_msg("row %u", i);
+		assert_int_equal(transport_sum(&packet), 0xffff);
+		if (!ipv6)
+			assert_int_equal(checksum_fold(checksum_add(0, ip, header)), 0xffff);
+	}
+}
+
 static void test_forward_table(void **state)
 {
 	struct engine_error error;
@@ -806,7 +851,7 @@ int main(void)
 		cmocka_unit_test(test_uncut),		cmocka_unit_test(test_uncut_bound),
 		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragments_bound),	cmocka_unit_test(test_alias),
-		cmocka_unit_test(test_forward_table),
+		cmocka_unit_test(test_hide_loopback),	cmocka_unit_test(test_forward_table),
 	};
 
 	return cmocka_run_group_tests_name("slirp", tests, NULL, NULL);
