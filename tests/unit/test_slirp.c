@@ -809,6 +809,52 @@ static void test_hide_loopback(void **state)
 	}
 }
 
+/* A port of this host, free a moment ago, that leads to the guest by UDP; what is sent there comes from the returned socket. */
+static int open_redirection(struct guest *guest)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	int probe = socket(AF_INET, SOCK_DGRAM, 0), fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct engine_error error;
+	struct forward forward;
+	char text[64];
+
+	assert_int_equal(bind(probe, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(probe, (struct sockaddr *)&address, &size), 0);
+	close(probe);
+	snprintf(text, sizeof(text), "127.0.0.1:%u:10.0.2.15:65", ntohs(address.sin_port));
+	assert_int_equal(forward_parse(FORWARD_UDP, text, &forward, &error), 0);
+	assert_int_equal(forward_add(engine_forwards(guest->engine), &forward, &error), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	return fd;
+}
+
+/* The datagram for a guest that was not heard yet leaves when the guest is heard, not when another socket happens to be served. */
+static void test_first_datagram(void **state)
+{
+	struct guest guest;
+	int fd;
+
+	(void)state;
+	guest_begin(&guest, configure("10.0.2.2/24", NULL));
+	fd = open_redirection(&guest);
+	assert_int_equal(send(fd, "first", 5, 0), 5);
+	while (guest.count == 0) {
+		unsigned count;
+		int timeout_ms;
+		struct pollfd *poll_fds = engine_prepare(guest.engine, &count, &timeout_ms);
+
+		assert_true(poll(poll_fds, count, 10000) > 0);
+		engine_process(guest.engine);
+	}
+	assert_memory_equal(guest.bytes[0] + 12, "\x08\x06", 2);         /* who has it? */
+	guest_send_arp(&guest, "10.0.2.2");
+	assert_int_equal(guest.count, 2);       /* the answer, and */
+	assert_memory_equal(guest.bytes[1] + 42, "first", 5);
+	close(fd);
+	guest_end(&guest);
+}
+
 static void test_forward_table(void **state)
 {
 	struct engine_error error;
@@ -851,7 +897,8 @@ int main(void)
 		cmocka_unit_test(test_uncut),		cmocka_unit_test(test_uncut_bound),
 		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragments_bound),	cmocka_unit_test(test_alias),
-		cmocka_unit_test(test_hide_loopback),	cmocka_unit_test(test_forward_table),
+		cmocka_unit_test(test_hide_loopback),	cmocka_unit_test(test_first_datagram),
+		cmocka_unit_test(test_forward_table),
 	};
 
 	return cmocka_run_group_tests_name("slirp", tests, NULL, NULL);
