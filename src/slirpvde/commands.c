@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The management commands. help, logout, load and shutdown are the server's own. */
+/* The management commands. */
 #include "config.h"
 #include "slirpvde/slirpvde.h"
 
@@ -206,6 +206,10 @@ static int run_leases(void *owner, struct reply *reply, const struct args *args)
 }
 
 const struct command slirpvde_commands[] = {
+	{ "help", "[arg]", "Help (limited to arg when specified)", 0, 1, NULL, COMMAND_BUILTIN },
+	{ "logout", "", "logout from this mgmt terminal", 0, 0, NULL, COMMAND_BUILTIN },
+	{ "shutdown", "", "shutdown of the router", 0, 0, NULL, COMMAND_BUILTIN },
+	{ "load", "path", "load a configuration script", 1, 1, NULL, COMMAND_BUILTIN },
 	{ "showinfo", "", "show what is served, and counters", 0, 0, run_showinfo, COMMAND_DATA },
 	{ "connections", "", "list the connections between guests and the world", 0, 0, run_connections, COMMAND_DATA },
 	{ "neighbours", "", "list the guests that were heard (ARP, NDP)", 0, 0, run_neighbours, COMMAND_DATA },

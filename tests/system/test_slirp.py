@@ -337,6 +337,8 @@ def test_redirections_at_run_time(lab, switch):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", free), vde.DEADLINE)
     assert len(session.command("redir/list").data) == 1
+    listed = {line.split()[0] for line in session.command("help").data if line.strip()}
+    assert listed >= {"help", "load", "logout", "shutdown", "showinfo", "redir/add"}
 
 
 # ---- a world behind it -----------------------------------------------------------------------------------------------
