@@ -320,6 +320,31 @@ def test_introduced_by_ssh(cab):
     assert not glob.glob(cab.lab.path("vde_cryptcab-*"))
 
 
+def test_introduction_that_hangs_and_is_not_needed(cab):
+    """The server is silent for a while, and ssh does not get through to it; when the server is heard again the old secret serves on."""
+    program, mark = cab.lab.path("ssh"), cab.lab.path("mark")
+    with open(os.open(program, os.O_WRONLY | os.O_CREAT, 0o700), "w", encoding="ascii") as script:
+        script.write(f"#!/bin/sh\n[ -e {mark} ] && exec sleep 1000\n>{mark}\nexec {vde.ours('vde_cryptcab')} --admit {cab.port}\n")
+    server = cab.server()
+    client = cab.client("--ssh", program)
+    cab.passes()
+
+    def children():
+        with open(f"/proc/{client.pid}/task/{client.pid}/children", encoding="ascii") as text:
+            return text.read().split()
+    wait_until(lambda: not children(), "the first introduction's end")
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        cab.plugs[1].send(frame(BROADCAST, mac(1), b"into silence", size=100))
+        client.expect("asking ssh for a new introduction", "stderr", vde.DEADLINE * 3)
+        wait_until(children, "ssh")
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    wait_until(lambda: not children(), "the end of the introduction that is not needed")
+    cab.passes()
+    assert len(peers(server)) == 1
+
+
 def test_introduction_fails_where_no_server_is(cab):
     daemon = vde_ssh.Sshd(cab.lab, environment=[f"XDG_RUNTIME_DIR={cab.lab.dir}"])
     client = introduction(cab, daemon)
