@@ -35,11 +35,23 @@ static void wait_for_child(int fd, pid_t child)
 	_exit(WEXITSTATUS(status) ? WEXITSTATUS(status) : 1);
 }
 
+void daemon_fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);         /* kept across exec: these three are for commands too */
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 void daemon_begin(struct daemon *daemon, struct log *log, bool background)
 {
 	int ends[2];
 	pid_t child;
 
+	daemon_fill_descriptors();
 	*daemon = (struct daemon){ .log = log, .ready_fd = -1 };
 	if (!background)
 		return;
@@ -104,17 +116,6 @@ void daemon_ready(struct daemon *daemon)
 		log_warn(daemon->log, "the program that started this one is gone");
 	close(daemon->ready_fd);
 	daemon->ready_fd = -1;
-}
-
-void daemon_fill_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);         /* kept across exec: these three are for commands too */
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
 }
 
 void daemon_raise_descriptor_limit(void)

@@ -16,7 +16,10 @@
 
 #include <stdbool.h>
 
-/* Opens /dev/null in place of each of descriptors 0, 1 and 2 that is closed, lest it be given to a socket. Before anything else is opened. */
+/*
+ * Opens /dev/null in place of each of descriptors 0, 1 and 2 that is closed, lest it be given to a socket. Before anything else is opened: daemon_begin
+ * does it, programs that open something earlier do it themselves.
+ */
 void daemon_fill_descriptors(void);
 /* As many descriptors as the system allows: for programs that take some for each peer. */
 void daemon_raise_descriptor_limit(void);

@@ -27,4 +27,10 @@ void alias_set(struct alias *alias, unsigned port, bool on);
 void alias_from_guest(const struct alias *alias, struct frame *frame);
 void alias_to_guest(const struct alias *alias, struct frame *frame);
 
+/*
+ * A datagram from the host's loopback gets the router's address, to which guests can answer. libslirp 4.7 sees to that itself until a redirection
+ * has been used from another address.
+ */
+void alias_hide_loopback(struct frame *frame, const struct in_addr *router4, const struct in6_addr *router6);
+
 #endif

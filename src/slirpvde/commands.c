@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The management commands. help, logout, load and shutdown are the server's own. */
+/* The management commands. */
 #include "config.h"
 #include "slirpvde/slirpvde.h"
 
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void show_network(struct reply *reply, const char *label, const struct network *host, const struct address *dns)
 {
@@ -91,6 +92,44 @@ static int run_neighbours(void *owner, struct reply *reply, const struct args *a
 	return reply_text(reply, engine_neighbours(program->engine));
 }
 
+/* The directory of a path is in sight when it exists, and is not one that was only made on the way to those that are shown. */
+static bool is_in_sight(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+	struct stat root, status;
+	bool seen = directory && stat("/", &root) == 0 && stat(directory, &status) == 0 && root.st_dev != status.st_dev;
+
+	free(directory);
+	return seen;
+}
+
+/* 0, or why the sandbox does not allow this redirection. */
+static int check_sandbox(const struct sandbox_state *sandbox, const struct forward *forward, struct engine_error *error)
+{
+	if (forward->kind == FORWARD_COMMAND && sandbox->system_calls)
+		engine_fail(error, "no program can be run in the sandbox");
+	else if (forward->kind == FORWARD_UNIX && sandbox->mounts && !is_in_sight(forward->target))
+		engine_fail(error, "the sandbox does not show the directory of '%s'", forward->target);
+	else
+		return 0;
+	return EPERM;
+}
+
+static int add_redirection(struct slirpvde *program, enum forward_kind kind, const char *text, struct forward *forward,
+			   struct engine_error *error)
+{
+	int failed = forward_parse(kind, text, forward, error);
+
+	if (failed)
+		return failed;
+	failed = check_sandbox(&program->sandbox, forward, error);
+	if (!failed)
+		return forward_add(engine_forwards(program->engine), forward, error);
+	forward_free(forward);
+	return failed;
+}
+
 /* KIND TEXT, where the text may contain blanks (a command) */
 static int run_redir_add(void *owner, struct reply *reply, const struct args *args)
 {
@@ -106,13 +145,7 @@ static int run_redir_add(void *owner, struct reply *reply, const struct args *ar
 		reply_printf(reply, "the kind is tcp, udp, x, unix or cmd\n");
 		return EINVAL;
 	}
-	if (kind == FORWARD_COMMAND && program->sandbox.system_calls) {
-		reply_printf(reply, "no program can be run in the sandbox\n");
-		return EPERM;
-	}
-	failed = forward_parse(kind, text, &forward, &error);
-	if (!failed)
-		failed = forward_add(engine_forwards(program->engine), &forward, &error);
+	failed = add_redirection(program, kind, text, &forward, &error);
 	if (failed)
 		reply_printf(reply, "%s\n", error.text);
 	else
@@ -173,6 +206,10 @@ static int run_leases(void *owner, struct reply *reply, const struct args *args)
 }
 
 const struct command slirpvde_commands[] = {
+	{ "help", "[arg]", "Help (limited to arg when specified)", 0, 1, NULL, COMMAND_BUILTIN },
+	{ "logout", "", "logout from this mgmt terminal", 0, 0, NULL, COMMAND_BUILTIN },
+	{ "shutdown", "", "shutdown of the router", 0, 0, NULL, COMMAND_BUILTIN },
+	{ "load", "path", "load a configuration script", 1, 1, NULL, COMMAND_BUILTIN },
 	{ "showinfo", "", "show what is served, and counters", 0, 0, run_showinfo, COMMAND_DATA },
 	{ "connections", "", "list the connections between guests and the world", 0, 0, run_connections, COMMAND_DATA },
 	{ "neighbours", "", "list the guests that were heard (ARP, NDP)", 0, 0, run_neighbours, COMMAND_DATA },

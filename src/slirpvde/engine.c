@@ -48,6 +48,7 @@ struct slirp_engine {
 	struct sockaddr_in from4;       /* libslirp keeps pointers to these two */
 	struct sockaddr_in6 from6;
 	bool uncut;                     /* frames that are to be segmented are wanted */
+	bool neighbour_heard;           /* by one of the frames of this input */
 	bool muted;                     /* what libslirp sends goes nowhere: while the engine talks to it for itself */
 	struct forward_table forwards;
 	struct alias alias;
@@ -107,6 +108,7 @@ static bool finish_frame(struct slirp_engine *engine, struct frame *frame)
 	if (engine->config.host6.address.family != AF_UNSPEC && !engine->config.advertise && is_advertisement(frame))
 		return false;
 	alias_to_guest(&engine->alias, frame);
+	alias_hide_loopback(frame, &engine->config.host4.address.v4, &engine->config.host6.address.v6);
 	if (engine->config.dhcp)
 		dhcp_to_guest(&engine->leases, frame, engine_clock());
 	return true;
@@ -241,6 +243,8 @@ static const SlirpCb slirp_callbacks = {
 
 /* ---- input ------------------------------------------------------------------------------------------------------ */
 
+static int on_get_revents(int index, void *opaque);
+
 /*
  * libslirp takes every frame for its own. A hub or a switch that does not know a station yet shows frames between other
  * stations as well; answering those would break their connections. Its own addresses are 52:55 and an IPv4 address of
@@ -283,6 +287,23 @@ static bool make_whole(struct slirp_engine *engine, struct frame *frame)
 	return packet_parse_fragment(frame, &packet) && reassembly_pass(&engine->reassembly, frame, engine_clock());
 }
 
+/* A guest's address at the link, of ARP or neighbour discovery. */
+static bool tells_neighbour(const struct frame *frame)
+{
+	struct packet packet;
+
+	if (frame_outer_type(frame) == ETHERTYPE_ARP)
+		return true;
+	return frame_outer_type(frame) == ETHERTYPE_IPV6 && packet_parse(frame, &packet) && packet.protocol == PROTOCOL_ICMPV6;
+}
+
+/* What waits for a guest's address does so a second at most, and libslirp looks after it only when sockets are served: as here, where none is. */
+static void send_waiting(struct slirp_engine *engine)
+{
+	engine->neighbour_heard = false;
+	slirp_pollfds_poll(engine->slirp, 1, on_get_revents, engine);
+}
+
 static void input_frame(struct slirp_engine *engine, struct frame *frame)
 {
 	const uint8_t *received = frame->data;
@@ -300,6 +321,7 @@ static void input_frame(struct slirp_engine *engine, struct frame *frame)
 	}
 	if (!make_whole(engine, frame))
 		return;
+	engine->neighbour_heard |= tells_neighbour(frame);
 	alias_from_guest(&engine->alias, frame);
 	coalesce_add(&engine->coalescer, frame);
 	/* A datagram put together stays only until the next fragment. */
@@ -317,6 +339,8 @@ void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned co
 	for (unsigned i = 0; i < count; i++)
 		input_frame(engine, &frames[i]);
 	coalesce_flush(&engine->coalescer);
+	if (engine->neighbour_heard)
+		send_waiting(engine);
 	flush_output(engine);
 }
 
@@ -494,24 +518,33 @@ static struct in_addr hidden_address(const struct engine_config *config)
 	return address.v4;
 }
 
+static bool is_for_clients(const struct slirp_engine *engine, const struct address *address)
+{
+	const struct engine_config *config = &engine->config;
+
+	return address_in_network(address, &config->host4) && !address_is_reserved(address, &config->host4) &&
+	       !address_equal(address, &config->host4.address) && !address_equal(address, &config->dns4) &&
+	       address->v4.s_addr != engine->alias.hidden.s_addr;
+}
+
 /*
  * libslirp gives addresses in a row from the first. Those of the row that are the router's, the DNS server's, the hidden one, or no
- * address of the network are taken out of it.
+ * address of the network are taken out of it, and those beyond the number of clients, which a client could ask for.
  */
 static void reserve_addresses(struct slirp_engine *engine)
 {
 	const struct engine_config *config = &engine->config;
-	uint32_t start = ntohl(config->dhcp_start.v4.s_addr);
+	uint32_t start = ntohl(config->dhcp_start.v4.s_addr), left = config->dhcp_count;
 	uint8_t request[DHCP_REQUEST_SIZE];
 
 	engine->muted = true;
 	for (uint32_t i = 0; i < ENGINE_DHCP_MAX; i++) {
 		struct address address = { .family = AF_INET, .v4.s_addr = htonl(start + i) };
 
-		if (address_in_network(&address, &config->host4) && !address_is_reserved(&address, &config->host4) &&
-		    !address_equal(&address, &config->host4.address) && !address_equal(&address, &config->dns4) &&
-		    address.v4.s_addr != engine->alias.hidden.s_addr)
+		if (left && is_for_clients(engine, &address)) {
+			left--;
 			continue;
+		}
 		dhcp_build_request(request, address.v4);
 		slirp_input(engine->slirp, request, sizeof(request));
 	}

@@ -3,6 +3,7 @@
 
 #include "common/number.h"
 #include "slirpvde/alias.h"
+#include "slirpvde/guest_command.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -215,6 +216,8 @@ static int start_guestfwd(struct forward_table *table, struct forward *forward, 
 	int failed = check_guestfwd(table, forward, error);
 	struct in_addr address;
 
+	if (!failed && forward->kind == FORWARD_COMMAND)
+		failed = guest_command_check(forward->target, error);
 	if (failed)
 		return failed;
 	address = guestfwd_address(table, forward);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PROGRAM_SIX "slirpvde6"
 #define RESOLVER_FILE "/etc/resolv.conf"
@@ -294,14 +295,37 @@ static int set_dns(const struct options *options, struct engine_config *config, 
 	return 0;
 }
 
+/* Can connections come from there? 0, or why not. */
+static int try_source(const struct address *address)
+{
+	struct sockaddr_storage source;
+	socklen_t size = address_to_sockaddr(address, 0, &source);
+	int fd = socket(address->family, SOCK_DGRAM | SOCK_CLOEXEC, 0), failed = 0;
+
+	if (fd < 0)
+		return errno;
+	if (bind(fd, (struct sockaddr *)&source, size) < 0)
+		failed = errno;
+	close(fd);
+	return failed;
+}
+
 static int set_outbound(const struct options *options, struct engine_config *config, struct engine_error *error)
 {
 	for (size_t i = 0; i < options->outbound.count; i++) {
-		struct address address;
+		const char *text = options->outbound.item[i];
+		struct address address, *slot;
+		int failed;
 
-		if (address_parse(options->outbound.item[i], &address))
-			return engine_fail(error, "outbound '%s': not an address", options->outbound.item[i]);
-		*(address.family == AF_INET ? &config->outbound4 : &config->outbound6) = address;
+		if (address_parse(text, &address))
+			return engine_fail(error, "outbound '%s': not an address", text);
+		slot = address.family == AF_INET ? &config->outbound4 : &config->outbound6;
+		if (slot->family != AF_UNSPEC)
+			return engine_fail(error, "outbound '%s': there is one of this family already", text);
+		failed = try_source(&address);
+		if (failed)
+			return engine_fail(error, "outbound '%s': %s", text, strerror(failed));
+		*slot = address;
 	}
 	return 0;
 }

@@ -104,7 +104,10 @@ static bool add(struct datagram *datagram, const struct frame *frame, const stru
 		return false;
 	if (fragment->last)
 		datagram->total = end;
-	if (datagram->total && end > datagram->total)
+	if (end > datagram->furthest)
+		datagram->furthest = end;
+	/* What lies behind the end would count as if it filled a hole before it, and what memory held would go out there. */
+	if (datagram->total && datagram->furthest > datagram->total)
 		return false;
 	if (!mark(datagram, fragment->offset, length))
 		return false;

@@ -30,6 +30,7 @@ struct datagram {
 	uint32_t headers;               /* bytes of Ethernet and IP header, of the first fragment; 0: it has not come */
 	uint32_t total;                 /* bytes of data; 0: the last fragment has not come */
 	uint32_t received;
+	uint32_t furthest;              /* where the data ends that lies furthest behind */
 	uint8_t have[(REASSEMBLY_DATA_MAX / 8 + 8) / 8];        /* one bit for eight bytes */
 	uint8_t header[REASSEMBLY_HEADERS_MAX];
 	uint8_t *buffer;                /* room for the headers, then the data; allocated at the first use */

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. A user's runtime directory goes, with the socket in it, when he has logged out everywhere, and is made anew by his next login,
+ * which may well be the ssh that has a client to admit. The socket is therefore looked for each WATCH_TIME_S, and made
+ * again where it can be; `--admit` waits longer than that for it (admit.c).
+ */
 #include "admission.h"
 
 #include "common/unixsock.h"
@@ -16,6 +21,7 @@ enum {
 	VISITORS_MAX = 16,              /* a further one is closed at once */
 	GROUPS_MAX = 256,
 	VISIT_TIME_S = 10,
+	WATCH_TIME_S = 2,
 };
 
 struct visitor {
@@ -30,8 +36,10 @@ struct admission {
 	struct loop *loop;
 	struct log *log;
 	struct log_limit limit;
-	int fd;
+	unsigned port;
+	int fd;                         /* -1: no socket for now */
 	struct loop_io *io;
+	struct loop_timer *watch;
 	char path[INTRODUCTION_PATH_SIZE];
 	dev_t device;                   /* the socket that this process made */
 	ino_t inode;
@@ -176,49 +184,105 @@ static bool is_private_place(const char path[INTRODUCTION_PATH_SIZE])
 	       (status.st_mode & 022) == 0 && access(directory, W_OK) == 0;
 }
 
-static int listen_somewhere(struct admission *admission, unsigned port)
+static bool is_shared(const struct admission *admission)
+{
+	return admission->group != (gid_t)-1;
+}
+
+static int listen_at_path(struct admission *admission)
+{
+	struct unixsock_owner owner = { is_shared(admission) ? 0660 : 0600, admission->group };
+	struct stat status;
+
+	admission->fd = unixsock_listen(admission->path, &owner);
+	if (admission->fd < 0 || stat(admission->path, &status) != 0)
+		return errno;
+	admission->device = status.st_dev;
+	admission->inode = status.st_ino;
+	admission->io = loop_add_io(admission->loop, admission->fd, LOOP_READ, visitor_comes, admission);
+	return admission->io ? 0 : ENOMEM;
+}
+
+/* Members of a group look where all users do, in the last place: it is the first that is tried when there is a group. ENOENT: no place. */
+static int listen_somewhere(struct admission *admission)
 {
 	char places[INTRODUCTION_PLACES][INTRODUCTION_PATH_SIZE];
-	unsigned count = introduction_places(port, places);
-	bool shared = admission->group != (gid_t)-1;
-	struct unixsock_owner owner = { shared ? 0660 : 0600, admission->group };
+	unsigned count = introduction_places(admission->port, places);
 
 	for (unsigned i = 0; i < count; i++) {
-		if (!is_private_place(places[i]))
+		const char *place = places[is_shared(admission) ? count - 1 - i : i];
+
+		if (!is_private_place(place))
 			continue;
-		memcpy(admission->path, places[i], sizeof(admission->path));
-		admission->fd = unixsock_listen(admission->path, &owner);
-		if (admission->fd < 0)
-			log_errno(admission->log, errno, "cannot listen at %s", admission->path);
-		return admission->fd < 0 ? errno : 0;
+		memcpy(admission->path, place, sizeof(admission->path));
+		return listen_at_path(admission);
 	}
-	log_warn(admission->log, "no runtime directory (XDG_RUNTIME_DIR, /run/user/%u): clients cannot be introduced by ssh",
-		 (unsigned)geteuid());
 	return ENOENT;
+}
+
+static bool socket_is_there(const struct admission *admission)
+{
+	struct stat status;
+
+	return admission->fd >= 0 && lstat(admission->path, &status) == 0 && status.st_dev == admission->device &&
+	       status.st_ino == admission->inode;
+}
+
+static void stop_listening(struct admission *admission)
+{
+	bool ours = socket_is_there(admission);
+
+	loop_remove_io(admission->io);
+	admission->io = NULL;
+	if (admission->fd >= 0)
+		close(admission->fd);
+	admission->fd = -1;
+	if (ours)
+		unlink(admission->path);
+}
+
+static void look_for_socket(void *owner)
+{
+	struct admission *admission = owner;
+
+	loop_timer_after(admission->watch, (uint64_t)WATCH_TIME_S * LOOP_SECOND);
+	if (socket_is_there(admission))
+		return;
+	stop_listening(admission);
+	if (listen_somewhere(admission) == 0)
+		log_info(admission->log, "the socket for introductions was gone; it is now %s", admission->path);
+	else
+		stop_listening(admission);
+}
+
+static void tell_problem(struct admission *admission, int error)
+{
+	if (error == ENOENT)
+		log_warn(admission->log, "no runtime directory (XDG_RUNTIME_DIR, /run/user/%u): clients cannot be introduced by ssh",
+			 (unsigned)geteuid());
+	else
+		log_errno(admission->log, error, "cannot listen at %s", admission->path);
 }
 
 struct admission *admission_open(struct loop *loop, struct log *log, unsigned port, gid_t group, admission_callback *admit, void *owner)
 {
 	struct admission *admission = calloc(1, sizeof(*admission));
-	struct stat status;
 	int error;
 
 	if (!admission)
 		return NULL;
-	*admission = (struct admission){ .loop = loop, .log = log, .fd = -1, .group = group, .admit = admit, .owner = owner };
+	*admission = (struct admission){ .loop = loop, .log = log, .port = port, .fd = -1, .group = group, .admit = admit, .owner = owner };
 	for (unsigned i = 0; i < VISITORS_MAX; i++)
 		admission->visitors[i].fd = -1;
-	error = listen_somewhere(admission, port);
-	if (!error && stat(admission->path, &status) == 0) {
-		admission->device = status.st_dev;
-		admission->inode = status.st_ino;
-		admission->io = loop_add_io(loop, admission->fd, LOOP_READ, visitor_comes, admission);
-		if (admission->io)
-			return admission;
-		error = ENOMEM;
+	admission->watch = loop_add_timer(loop, look_for_socket, admission);
+	error = admission->watch ? listen_somewhere(admission) : ENOMEM;
+	if (!error) {
+		loop_timer_after(admission->watch, (uint64_t)WATCH_TIME_S * LOOP_SECOND);
+		return admission;
 	}
+	tell_problem(admission, error);
 	admission_close(admission);
-	errno = error ? error : EIO;
+	errno = error;
 	return NULL;
 }
 
@@ -229,18 +293,12 @@ const char *admission_path(const struct admission *admission)
 
 void admission_close(struct admission *admission)
 {
-	struct stat status;
-
 	if (!admission)
 		return;
 	for (unsigned i = 0; i < VISITORS_MAX; i++)
 		if (admission->visitors[i].fd >= 0)
 			end_visit(&admission->visitors[i]);
-	loop_remove_io(admission->io);
-	if (admission->fd >= 0) {
-		close(admission->fd);
-		if (lstat(admission->path, &status) == 0 && status.st_dev == admission->device && status.st_ino == admission->inode)
-			unlink(admission->path);
-	}
+	loop_remove_timer(admission->watch);
+	stop_listening(admission);
 	free(admission);
 }

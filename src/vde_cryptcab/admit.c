@@ -12,7 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ADMIT_TIME_MS = 30000 };
+enum {
+	ADMIT_TIME_MS = 30000,
+	SERVER_TIME_MS = 4000,          /* longer than a server whose socket has gone takes to make it again: see admission.c */
+	SERVER_STEP_MS = 200,
+};
 
 /* Whom a secret may be told: this user's server or root's. Another user might have made a socket of that name. */
 static bool is_trusted(int fd)
@@ -39,6 +43,17 @@ static int connect_to_server(unsigned port)
 			close(fd);
 	}
 	return -1;
+}
+
+static int wait_for_server(unsigned port)
+{
+	int fd = connect_to_server(port);
+
+	for (unsigned waited = 0; fd < 0 && waited < SERVER_TIME_MS; waited += SERVER_STEP_MS) {
+		poll(NULL, 0, SERVER_STEP_MS);
+		fd = connect_to_server(port);
+	}
+	return fd;
 }
 
 /* Reads one line within the time; false at the end of file, on error or when time is over. */
@@ -88,7 +103,7 @@ int admit_run(unsigned port, struct log *log)
 {
 	struct line_reader request = { .length = 0 };
 	char text[128];
-	int fd = connect_to_server(port), status;
+	int fd = wait_for_server(port), status;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (fd < 0) {

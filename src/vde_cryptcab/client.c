@@ -17,6 +17,8 @@
 #define SILENCE_TELL_TIME (4 * PROTOCOL_SECOND)
 #define INTRODUCTION_WAIT_FIRST (5 * PROTOCOL_SECOND)
 #define INTRODUCTION_WAIT_MAX (60 * PROTOCOL_SECOND)
+/* Of an introduction that nobody watches: ssh itself waits for ever on a connection that broke in its middle. */
+#define INTRODUCTION_PATIENCE (60 * PROTOCOL_SECOND)
 
 static void received(void *owner, const union address *from, uint8_t *datagram, size_t length)
 {
@@ -95,8 +97,16 @@ static void introduction_over(void *owner, int error, const uint8_t key_id[KEY_I
 
 static int introduce(struct client *client)
 {
-	client->ssh = ssh_start(client->node.loop, client->node.log, client->node.options->ssh, &client->target, introduction_over, client);
+	client->ssh = ssh_start(client->node.loop, client->node.log, client->node.options->ssh, &client->target,
+				client->introduced ? INTRODUCTION_PATIENCE : 0, introduction_over, client);
 	return client->ssh ? 0 : errno;
+}
+
+/* It answers again: no other secret is needed. */
+static void give_up_introduction(struct client *client)
+{
+	ssh_end(client->ssh);
+	client->ssh = NULL;
 }
 
 /* A server that does not answer may have forgotten the secret. */
@@ -123,6 +133,8 @@ static void ticked(void *owner)
 
 	session_tick(&client->session, loop_clock());
 	look_at_state(client);
+	if (client->ssh && client->session.up && !client->session.unanswered_since_ns)
+		give_up_introduction(client);
 	introduce_again(client);
 }
 

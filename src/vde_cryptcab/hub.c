@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Theory of operation. What an INIT must pass before it costs a curve operation, cheapest first: its length; a token of its source;
- * a known key id; its seal, which only a holder of the secret can make; an attempt number above the last one of its instance, when that is
- * remembered; and, when it is not, a token of the bucket for all. So a recorded INIT of a client that is still remembered costs one
- * AEAD, and those of clients that are not cost together no more than HUB_TOTAL_RATE curve operations a second.
+ * Theory of operation. What an INIT must pass before it costs a curve operation, cheapest first: its length; a known key id; a token of its
+ * source, for a look at the seal, which only a holder of the secret can make; and an attempt number above the last one of its instance, when that is remembered. Of a
+ * client that is known it then needs a token of that client's; else it may be a recorded one, and needs one of its source and one of the bucket for
+ * all. So strangers, who can write any source on what they send and record what others sent, take nothing from the clients that are connected: neither
+ * without the key id, nor, unless thousands come each second, with it.
  *
  * Local indices carry the slot in their low half: finding a DATA's session is one look into an array.
  */
@@ -19,7 +20,7 @@
 bool hub_init(struct hub *hub, struct session_env *env, unsigned max_peers, uint64_t idle_ns, uint64_t key_lifetime_ns,
 	      const struct hub_callbacks *callbacks, void *owner)
 {
-	uint64_t secret;
+	uint64_t secret[2];
 
 	memset(hub, 0, sizeof(*hub));
 	hub->env = env;
@@ -28,9 +29,10 @@ bool hub_init(struct hub *hub, struct session_env *env, unsigned max_peers, uint
 	hub->idle_ns = idle_ns;
 	hub->callbacks = callbacks;
 	hub->owner = owner;
-	if (!noise_random((uint8_t *)&secret, sizeof(secret)))
+	if (!noise_random((uint8_t *)secret, sizeof(secret)))
 		return false;
-	ratelimit_init(&hub->sources, secret, HUB_SOURCE_RATE, HUB_SOURCE_BURST);
+	ratelimit_init(&hub->seals, secret[0], HUB_SEAL_RATE, HUB_SEAL_BURST);
+	ratelimit_init(&hub->sources, secret[1], HUB_SOURCE_RATE, HUB_SOURCE_BURST);
 	hub->sessions = calloc(hub->slots, sizeof(*hub->sessions));
 	return hub->sessions && keystore_init(&hub->keys, key_lifetime_ns);
 }
@@ -123,20 +125,35 @@ static struct session *add_pending(struct hub *hub, const uint8_t key_id[KEY_ID_
 	return session;
 }
 
+static bool take_token(struct bucket *bucket, unsigned rate, unsigned burst, uint64_t now_ns)
+{
+	return bucket_take(bucket, PROTOCOL_SECOND / rate, PROTOCOL_SECOND / rate * burst, now_ns);
+}
+
+static enum verdict session_for_newcomer(struct hub *hub, const uint8_t *key_id, const uint8_t *payload, const union address *from,
+					 uint64_t now_ns, struct session **found)
+{
+	if (!ratelimit_take(&hub->sources, address_source_key(from), now_ns) ||
+	    !take_token(&hub->total, HUB_TOTAL_RATE, HUB_TOTAL_BURST, now_ns))
+		return VERDICT_LIMITED;
+	*found = add_pending(hub, key_id, payload, from, now_ns);
+	return *found ? VERDICT_ACCEPTED : VERDICT_LIMITED;
+}
+
 /* The session that a genuine INIT is for: its instance's, else a new one. */
 static enum verdict session_for_init(struct hub *hub, const uint8_t *key_id, const uint8_t *payload, const union address *from,
 				     uint64_t now_ns, struct session **found)
 {
 	struct session *session = find_instance(hub, key_id, payload);
 
-	if (session && read_le64(payload + INSTANCE_SIZE) <= session->attempt)
-		return VERDICT_REPLAYED;
-	if (!bucket_take(&hub->total, PROTOCOL_SECOND / HUB_TOTAL_RATE, PROTOCOL_SECOND / HUB_TOTAL_RATE * HUB_TOTAL_BURST, now_ns))
-		return VERDICT_LIMITED;
 	if (!session)
-		session = add_pending(hub, key_id, payload, from, now_ns);
+		return session_for_newcomer(hub, key_id, payload, from, now_ns, found);
+	if (read_le64(payload + INSTANCE_SIZE) <= session->attempt)
+		return VERDICT_REPLAYED;
+	if (!take_token(&session->inits, HUB_SESSION_RATE, HUB_SESSION_BURST, now_ns))
+		return VERDICT_LIMITED;
 	*found = session;
-	return session ? VERDICT_ACCEPTED : VERDICT_LIMITED;
+	return VERDICT_ACCEPTED;
 }
 
 static bool open_init(const struct hub *hub, const struct key *key, const uint8_t *datagram, struct noise_handshake *handshake,
@@ -157,11 +174,11 @@ static enum verdict receive_init(struct hub *hub, const union address *from, con
 	const struct key *key;
 	enum verdict verdict = VERDICT_FORGED;
 
-	if (!ratelimit_take(&hub->sources, address_source_key(from), now_ns))
-		return VERDICT_LIMITED;
 	key = keystore_find(&hub->keys, datagram + INIT_KEY_ID, now_ns);
 	if (!key)
 		return VERDICT_UNKNOWN;
+	if (!ratelimit_take(&hub->seals, address_source_key(from), now_ns))
+		return VERDICT_LIMITED;
 	if (open_init(hub, key, datagram, &handshake, payload))
 		verdict = session_for_init(hub, key->id, payload, from, now_ns, &session);
 	if (session && !session_answer(session, &handshake, read_le32(datagram + INIT_SENDER),
@@ -173,8 +190,23 @@ static enum verdict receive_init(struct hub *hub, const union address *from, con
 
 /* ---- DATA ---- */
 
+/*
+ * A client that was introduced again has another secret, and so another session. The one before would lead to the same place by a second port of the
+ * switch: frames would arrive twice, and come back to where they came from. Nothing is said on it, since the client takes words of both for its own.
+ */
+static void forget_namesakes(struct hub *hub, const struct session *session)
+{
+	for (unsigned slot = 0; slot < hub->slots; slot++) {
+		struct session *other = hub->sessions[slot];
+
+		if (other && other != session && memcmp(other->instance, session->instance, INSTANCE_SIZE) == 0)
+			remove_session(hub, other, HUB_REPLACED);
+	}
+}
+
 static void announce(struct hub *hub, struct session *session, uint64_t now_ns)
 {
+	forget_namesakes(hub, session);
 	hub->pending--;
 	hub->peers++;
 	session->user_knows = true;

@@ -16,13 +16,17 @@ enum {
 	HUB_PENDING_MAX = 64,
 	HUB_PEERS_MAX = 4096,
 	HUB_PEERS_DEFAULT = 256,
-	HUB_SOURCE_RATE = 20,           /* INITs looked at per second from one source, */
+	HUB_SEAL_RATE = 2000,           /* INITs per second of one source that name a key, whose seal is looked at; */
+	HUB_SEAL_BURST = 4000,
+	HUB_SOURCE_RATE = 20,           /* curve operations for clients that are not known, caused by one source, */
 	HUB_SOURCE_BURST = 40,
-	HUB_TOTAL_RATE = 200,           /* and curve operations caused by all */
+	HUB_TOTAL_RATE = 200,           /* by all together, */
 	HUB_TOTAL_BURST = 400,
+	HUB_SESSION_RATE = 10,          /* and by one that is known */
+	HUB_SESSION_BURST = 20,
 };
 
-enum hub_reason { HUB_CLOSED, HUB_IDLE, HUB_DROPPED, HUB_SHUTDOWN };
+enum hub_reason { HUB_CLOSED, HUB_IDLE, HUB_DROPPED, HUB_REPLACED, HUB_SHUTDOWN };
 
 struct hub_callbacks {
 	/* The client confirmed its session: give it a plug. False: it cannot be served, and is closed. */
@@ -34,7 +38,7 @@ struct hub_callbacks {
 struct hub {
 	struct session_env *env;
 	struct keystore keys;
-	struct ratelimit sources;
+	struct ratelimit seals, sources;
 	struct bucket total;
 	struct session **sessions;      /* by slot; NULL: free */
 	unsigned slots, max_peers, peers, pending;

@@ -61,14 +61,16 @@ static struct key *make_room(struct keystore *store)
 bool keystore_add(struct keystore *store, const uint8_t id[KEY_ID_SIZE], const uint8_t secret[SECRET_SIZE], bool permanent,
 		  uint64_t now_ns)
 {
-	struct key *key = find(store, id);
+	struct key *key;
 
+	keystore_expire(store, now_ns);
+	key = find(store, id);
+	if (key && CRYPTO_memcmp(key->secret, secret, SECRET_SIZE) != 0)
+		return false;           /* ids can be read on the wire: knowing one is no right to its place */
 	if (key && key->permanent)
-		return permanent;       /* an introduction does not replace it */
-	if (!key) {
-		keystore_expire(store, now_ns);
+		return true;
+	if (!key)
 		key = make_room(store);
-	}
 	if (!key)
 		return false;
 	store->permanent += permanent;

@@ -29,7 +29,7 @@ struct keystore {
 bool keystore_init(struct keystore *store, uint64_t lifetime_ns);
 void keystore_wipe(struct keystore *store);
 
-/* Adds a key, or takes a known id's place. False: full of permanent ones. */
+/* Adds a key, or begins its lifetime anew. False: another secret has this id, or the store is full of permanent ones. */
 bool keystore_add(struct keystore *store, const uint8_t id[KEY_ID_SIZE], const uint8_t secret[SECRET_SIZE], bool permanent,
 		  uint64_t now_ns);
 /* NULL when unknown or dead. Valid until the store changes. */

@@ -30,7 +30,7 @@ static void peer_down(void *owner, struct session *session, enum hub_reason reas
 {
 	static const char *const reasons[] = {
 		[HUB_CLOSED] = "ended the session", [HUB_IDLE] = "is silent, and forgotten", [HUB_DROPPED] = "was dropped",
-		[HUB_SHUTDOWN] = "is told that this end goes",
+		[HUB_REPLACED] = "comes with another secret", [HUB_SHUTDOWN] = "is told that this end goes",
 	};
 	struct server *server = owner;
 	char address[ADDRESS_TEXT_SIZE];
@@ -85,7 +85,7 @@ static const char *admit(void *owner, const uint8_t key_id[KEY_ID_SIZE], const u
 	if (server->hub.peers >= server->hub.max_peers)
 		return "the server has as many peers as it may";
 	if (!keystore_add(&server->hub.keys, key_id, secret, false, loop_clock()))
-		return "the server knows too many secrets";
+		return "the server knows another secret of this id, or too many";
 	log_debug(server->node.log, "a client was introduced");
 	node_set_ticking(&server->node, true);
 	return NULL;

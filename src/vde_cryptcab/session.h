@@ -13,6 +13,7 @@
 #include "fragment.h"
 #include "keypair.h"
 #include "path_mtu.h"
+#include "ratelimit.h"
 
 struct session;
 
@@ -56,6 +57,7 @@ struct session {
 	uint8_t secret[SECRET_SIZE];    /* client only */
 	uint8_t instance[INSTANCE_SIZE];
 	uint64_t attempt;               /* client: of the last INIT sent; server: of the last accepted */
+	struct bucket inits;            /* server: the hub's limit of answers to this client */
 
 	struct keypair current, previous, next;
 	struct noise_handshake handshake;       /* client: the INIT that waits for its answer */

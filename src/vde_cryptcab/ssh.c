@@ -23,6 +23,7 @@ struct ssh {
 	pid_t child;
 	int fd;                         /* the child's stdout */
 	struct loop_io *io;
+	struct loop_timer *late;
 	struct line_reader reader;
 	uint8_t key_id[KEY_ID_SIZE], secret[SECRET_SIZE];
 	ssh_callback *done;
@@ -57,19 +58,53 @@ static void add_words(struct words *words, const char *text)
 	}
 }
 
-/* scp's -P is ssh's -p; the other options that both know are the same. */
+/*
+ * Options of scp whose letter means something else to ssh, or nothing, and what ssh is told instead; NULL: nothing, since it is about the copying. The others
+ * are the same for both.
+ */
+static const struct {
+	const char *scp;
+	bool has_value;                 /* behind it, or the next word */
+	const char *ssh;
+} scp_options[] = {
+	{ "-P", true, "-p" }, { "-B", false, "-oBatchMode=yes" }, { "-l", true, NULL }, { "-p", false, NULL }, { "-r", false, NULL },
+	{ "-3", false, NULL }, { "-O", false, NULL }, { "-R", false, NULL }, { "-T", false, NULL },
+};
+
+/* True: the next word is the value of one that was left out. */
+static bool add_scp_word(struct words *words, const char *word, size_t length)
+{
+	char text[WORDS_TEXT];
+
+	for (size_t i = 0; i < sizeof(scp_options) / sizeof(scp_options[0]); i++) {
+		const char *scp = scp_options[i].scp, *ssh = scp_options[i].ssh;
+
+		if (length < 2 || strncmp(word, scp, 2) != 0 || (length > 2 && !scp_options[i].has_value))
+			continue;
+		if (!ssh)
+			return scp_options[i].has_value && length == 2;
+		snprintf(text, sizeof(text), "%s%.*s", ssh, (int)(length - 2), word + 2);
+		add_word(words, text, strlen(text));
+		return false;
+	}
+	add_word(words, word, length);
+	return false;
+}
+
 static void add_scp_options(struct words *words, struct log *log)
 {
-	const char *options = getenv("SCP_EXTRA_OPTIONS");
-	unsigned first = words->count;
+	const char *text = getenv("SCP_EXTRA_OPTIONS");
+	bool leave_out = false;
 
-	if (!options || !*options)
+	if (!text || !*text)
 		return;
 	log_info(log, "SCP_EXTRA_OPTIONS is passed to ssh; --ssh COMMAND is the way to say it now");
-	add_words(words, options);
-	for (unsigned i = first; i < words->count; i++)
-		if (strncmp(words->word[i], "-P", 2) == 0)
-			words->text[words->word[i] - words->text + 1] = 'p';
+	while (*(text += strspn(text, " \t"))) {
+		size_t length = strcspn(text, " \t");
+
+		leave_out = !leave_out && add_scp_word(words, text, length);
+		text += length;
+	}
 }
 
 static void make_command(struct words *words, const char *command, const struct address_target *target, struct log *log)
@@ -110,14 +145,39 @@ static void finish(struct ssh *ssh, int error)
 	ssh->done(ssh->owner, error, ssh->key_id, ssh->secret);
 }
 
+/* Waits a second at most for a child that should end now. */
+static bool await_end(pid_t child, int *status)
+{
+	const struct timespec step = { .tv_nsec = 10000000 };
+
+	for (unsigned i = 0; i < 100; i++) {
+		if (waitpid(child, status, WNOHANG) != 0)
+			return true;
+		nanosleep(&step, NULL);
+	}
+	return false;
+}
+
+/* Its output has ended. That is for the server's host to say, which need not let it end as well. */
 static void child_is_gone(struct ssh *ssh)
 {
 	int status = 0;
 
-	if (ssh->child > 0 && waitpid(ssh->child, &status, 0) == ssh->child)
+	if (await_end(ssh->child, &status)) {
 		ssh->child = -1;
-	log_error(ssh->log, "introduction by ssh failed (exit status %d)", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+		log_error(ssh->log, "introduction by ssh failed (exit status %d)", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	} else {
+		log_error(ssh->log, "introduction by ssh failed (no answer)");
+	}
 	finish(ssh, ECONNREFUSED);
+}
+
+static void child_is_late(void *owner)
+{
+	struct ssh *ssh = owner;
+
+	log_error(ssh->log, "introduction by ssh failed (no answer in time)");
+	finish(ssh, ETIMEDOUT);
 }
 
 /* True when the line ended the talk. */
@@ -191,8 +251,20 @@ static int spawn(struct ssh *ssh, const struct words *words)
 	return error;
 }
 
-struct ssh *ssh_start(struct loop *loop, struct log *log, const char *command, const struct address_target *target, ssh_callback *done,
-		      void *owner)
+/* Waits for the child's words, so long as there is patience. */
+static int listen_to_child(struct ssh *ssh, uint64_t patience_ns)
+{
+	ssh->io = loop_add_io(ssh->loop, ssh->fd, LOOP_READ, child_speaks, ssh);
+	ssh->late = loop_add_timer(ssh->loop, child_is_late, ssh);
+	if (!ssh->io || !ssh->late)
+		return ENOMEM;
+	if (patience_ns)
+		loop_timer_after(ssh->late, patience_ns);
+	return 0;
+}
+
+struct ssh *ssh_start(struct loop *loop, struct log *log, const char *command, const struct address_target *target, uint64_t patience_ns,
+		      ssh_callback *done, void *owner)
 {
 	struct ssh *ssh = calloc(1, sizeof(*ssh));
 	struct words *words = calloc(1, sizeof(*words));
@@ -203,9 +275,7 @@ struct ssh *ssh_start(struct loop *loop, struct log *log, const char *command, c
 		make_command(words, command, target, log);
 		error = noise_random(ssh->key_id, KEY_ID_SIZE) && noise_random(ssh->secret, SECRET_SIZE) ? spawn(ssh, words) : EIO;
 		if (!error)
-			ssh->io = loop_add_io(loop, ssh->fd, LOOP_READ, child_speaks, ssh);
-		if (!error && !ssh->io)
-			error = ENOMEM;
+			error = listen_to_child(ssh, patience_ns);
 	}
 	free(words);
 	if (!error)
@@ -216,17 +286,11 @@ struct ssh *ssh_start(struct loop *loop, struct log *log, const char *command, c
 	return NULL;
 }
 
-/* Waits for the child, a second at most before it is killed. */
 static void reap(pid_t child)
 {
-	const struct timespec step = { .tv_nsec = 10000000 };
-
 	kill(child, SIGTERM);
-	for (unsigned i = 0; i < 100; i++) {
-		if (waitpid(child, NULL, WNOHANG) != 0)
-			return;
-		nanosleep(&step, NULL);
-	}
+	if (await_end(child, NULL))
+		return;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 }
@@ -236,6 +300,7 @@ void ssh_end(struct ssh *ssh)
 	if (!ssh)
 		return;
 	loop_remove_io(ssh->io);
+	loop_remove_timer(ssh->late);
 	if (ssh->fd >= 0)
 		close(ssh->fd);
 	if (ssh->child > 0)

@@ -2,6 +2,7 @@
 """The encrypted cable with real processes: what it carries, who gets in, what a hostile network can do, and how it comes back."""
 import contextlib
 import glob
+import grp
 import os
 import random
 import re
@@ -319,6 +320,31 @@ def test_introduced_by_ssh(cab):
     assert not glob.glob(cab.lab.path("vde_cryptcab-*"))
 
 
+def test_introduction_that_hangs_and_is_not_needed(cab):
+    """The server is silent for a while, and ssh does not get through to it; when the server is heard again the old secret serves on."""
+    program, mark = cab.lab.path("ssh"), cab.lab.path("mark")
+    with open(os.open(program, os.O_WRONLY | os.O_CREAT, 0o700), "w", encoding="ascii") as script:
+        script.write(f"#!/bin/sh\n[ -e {mark} ] && exec sleep 1000\n>{mark}\nexec {vde.ours('vde_cryptcab')} --admit {cab.port}\n")
+    server = cab.server()
+    client = cab.client("--ssh", program)
+    cab.passes()
+
+    def children():
+        with open(f"/proc/{client.pid}/task/{client.pid}/children", encoding="ascii") as text:
+            return text.read().split()
+    wait_until(lambda: not children(), "the first introduction's end")
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        cab.plugs[1].send(frame(BROADCAST, mac(1), b"into silence", size=100))
+        client.expect("asking ssh for a new introduction", "stderr", vde.DEADLINE * 3)
+        wait_until(children, "ssh")
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    wait_until(lambda: not children(), "the end of the introduction that is not needed")
+    cab.passes()
+    assert len(peers(server)) == 1
+
+
 def test_introduction_fails_where_no_server_is(cab):
     daemon = vde_ssh.Sshd(cab.lab, environment=[f"XDG_RUNTIME_DIR={cab.lab.dir}"])
     client = introduction(cab, daemon)
@@ -354,6 +380,41 @@ def test_admission_is_private(cab):
     assert done.returncode == 1 and "malformed" in done.stdout
     done = cab.lab.run("vde_cryptcab", "--admit", cab.port, input=line, env=cab.env)
     assert done.returncode == 0 and done.stdout == "vde-cryptcab-admit 1 ok\n"
+
+
+def admit(cab, *words):
+    line = f"vde-cryptcab-admit 1 {'0' * 32} {'1' * 64}\n"
+    return cab.lab.run(*(words or (vde.ours("vde_cryptcab"),)), "--admit", cab.port, input=line, env=cab.env)
+
+
+def test_runtime_directory_that_goes_and_comes(cab):
+    """As it does when the user who started the server has logged out, and logs in again by the ssh that introduces a client."""
+    runtime = cab.lab.path("runtime")
+    os.mkdir(runtime, 0o700)
+    cab.env = dict(cab.env, XDG_RUNTIME_DIR=runtime)
+    server = cab.server()
+    door = os.path.join(runtime, f"vde_cryptcab-{cab.port}")
+    for _ in range(2):
+        os.unlink(door)
+        os.rmdir(runtime)
+        os.mkdir(runtime, 0o700)
+        done = admit(cab)
+        assert done.returncode == 0, done.stdout
+    assert vde.mode_of(door) == 0o600
+    assert server.end() == 0 and not os.listdir(runtime)
+
+
+def test_group_that_may_admit(cab):
+    """Its members find root's server, which has a runtime directory of its own that they cannot enter."""
+    vde.need_root()
+    private = cab.lab.path("private")
+    os.mkdir(private, 0o700)
+    cab.env = dict(cab.env, XDG_RUNTIME_DIR=private)
+    cab.server("--admit-group", grp.getgrgid(vde.NOBODY).gr_name)
+    assert vde.mode_of(f"/run/vde_cryptcab-{cab.port}") == 0o660
+    cab.env.pop("XDG_RUNTIME_DIR")
+    done = admit(cab, *vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab")))
+    assert done.returncode == 0, done.stdout
 
 
 # ---- command line ----------------------------------------------------------------------------------------------------

@@ -179,6 +179,8 @@ def test_dosemu_reads_the_start(lab, switch):
     (["-L", "x:10.0.2.15:22"], "x:10.0.2.15:22", 1), (["-L", "2222:10.0.3.15:22"], "10.0.3.15", 1),
     (["-U", "70000:10.0.2.15:22"], "70000", 1), (["-X", "bogus"], "bogus", 1), (["-x", "6000"], "'6000'", 1),
     (["-L", "192.0.2.77:2222:10.0.2.15:22"], "192.0.2.77", 1), (["--outbound", "x"], "'x'", 1),
+    (["--outbound", "192.0.2.77"], "192.0.2.77", 1), (["--outbound", "127.0.0.1", "--outbound", "127.0.0.2"], "127.0.0.2", 1),
+    (["--guestfwd", "7:cat 'x"], "cat 'x", 1), (["--guestfwd", "7:/nonexistent/cat -u"], "/nonexistent/cat", 1),
     (["--mtu", "5"], "5", 2), (["--port", "x"], "'x'", 2), (["-D", "10.0.2.15"], "10.0.2.15", 2), (["--nonsense"], "nonsense", 2),
 ])
 def test_errors(lab, switch, words, named, status):
@@ -237,6 +239,16 @@ def test_background(lab, switch):
     assert not os.path.exists(lab.path("pid")) and not os.path.exists(lab.path("mg"))
 
 
+def test_background_without_stdio(lab, switch):
+    """Started by a program that closed its three first descriptors: none of its sockets takes their place, to be replaced by /dev/null."""
+    words = [vde.ours("slirpvde"), "-d", "-p", lab.path("pid"), "--dhcp", switch.socket]
+    assert lab.run("/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words).returncode == 0
+    with open(lab.path("pid")) as text:
+        pid = lab.adopt(int(text.read()))
+    assert dhcp(lab.plug(switch)) == (2, "10.0.2.15")
+    lab.end_adopted(pid)
+
+
 def test_pipe(lab):
     """`-` is a stream of frames on standard input and output, as dpipe joins it; its end is the end."""
     slirp = lab.start("slirpvde", "-", "-D", stdout=subprocess.PIPE)
@@ -267,6 +279,11 @@ def test_sandbox(lab, switch):
     if "files confined" in line and os.geteuid() == 0:
         assert set(os.listdir(f"/proc/{slirp.pid}/root")) <= {"etc", "tmp", "run", "proc", *lab.dir.split("/")[1:2]}
     assert dhcp(lab.plug(switch)) == (2, "10.0.2.15")
+    # A redirection to a socket out of sight is refused; the management socket's directory is in sight.
+    if "files confined" in line:
+        assert session.command("redir/add unix 7000:/nonexistent/socket").code == 1001
+        assert session.command(f"redir/add unix 7000:/{lab.dir.split('/')[1]}/socket").code == 1001
+    assert session.command(f"redir/add unix 7000:{lab.path('socket')}").code == 1000
     session.close()
     free = start(lab, "-s", switch.socket, "--no-sandbox", "--quiet", "-p", lab.path("pid"), ready=None)
     vde.wait_until(lambda: len(switch.ports()) == 3, "the plug")
@@ -291,6 +308,7 @@ def test_dhcp_count(lab, switch):
     assert dhcp(plug, 1) == (2, "10.0.2.20")
     assert dhcp(plug, 1, 3, "10.0.2.20") == (5, "10.0.2.20")
     assert dhcp(plug, 2, 3, "10.0.2.20")[0] == 6
+    assert dhcp(plug, 2, 3, "10.0.2.22")[0] == 6        # beyond the two
     assert dhcp(plug, 2) == (2, "10.0.2.21")
     plug.send(dhcp_frame(vde.mac(3), 1))
     assert dhcp(plug, 1, 3, "10.0.2.20") == (5, "10.0.2.20")
@@ -319,6 +337,8 @@ def test_redirections_at_run_time(lab, switch):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", free), vde.DEADLINE)
     assert len(session.command("redir/list").data) == 1
+    listed = {line.split()[0] for line in session.command("help").data if line.strip()}
+    assert listed >= {"help", "load", "logout", "shutdown", "showinfo", "redir/add"}
 
 
 # ---- a world behind it -----------------------------------------------------------------------------------------------

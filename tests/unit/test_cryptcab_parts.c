@@ -139,6 +139,27 @@ static void key_lifetimes(void **state)
 	keystore_wipe(&store);
 }
 
+/* A key id is known to whoever sees it on the wire. */
+static void key_keeps_its_secret(void **state)
+{
+	struct keystore store;
+	uint8_t a[KEY_ID_SIZE] = "a", b[KEY_ID_SIZE] = "b", secret[SECRET_SIZE] = "secret", other[SECRET_SIZE] = "other";
+
+	(void)state;
+	assert_true(keystore_init(&store, 300 * SECOND));
+	assert_true(keystore_add(&store, a, secret, true, 0));
+	assert_true(keystore_add(&store, b, secret, false, 0));
+	assert_false(keystore_add(&store, a, other, false, SECOND));
+	assert_false(keystore_add(&store, b, other, false, SECOND));
+	assert_memory_equal(keystore_find(&store, b, SECOND)->secret, secret, SECRET_SIZE);
+	assert_true(keystore_add(&store, a, secret, false, SECOND));
+	assert_true(keystore_add(&store, b, secret, false, 200 * SECOND));
+	assert_non_null(keystore_find(&store, b, 400 * SECOND));
+	assert_int_equal(store.permanent, 1);
+	assert_true(keystore_add(&store, b, other, false, 500 * SECOND));       /* the first of the name is dead */
+	keystore_wipe(&store);
+}
+
 static void key_bound(void **state)
 {
 	struct keystore store;
@@ -324,6 +345,7 @@ int main(void)
 		cmocka_unit_test(source_keys),
 		cmocka_unit_test(target_rows),
 		cmocka_unit_test(key_lifetimes),
+		cmocka_unit_test(key_keeps_its_secret),
 		cmocka_unit_test(key_bound),
 		cmocka_unit_test(fragments_join),
 		cmocka_unit_test(fragments_refused),

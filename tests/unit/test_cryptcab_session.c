@@ -611,6 +611,65 @@ static void server_says_goodbye(void **state)
 	world_destroy(world);
 }
 
+/* From before a rekey to when the old key is dead, `flood` comes each half second, before the client's own. */
+static void pass_rekey_under(struct world *world, void (*flood)(struct world *world))
+{
+	world_pass(world, REKEY_AFTER_TIME - 20 * SECOND);
+	for (unsigned i = 0; i < 2 * ((REJECT_AFTER_TIME - REKEY_AFTER_TIME) / SECOND + 40); i++) {
+		flood(world);
+		world_pass(world, SECOND / 2);
+	}
+	assert_works(world, 0);
+	assert_in_range(world->sessions[0].counters.handshakes, 2, 3);
+	assert_int_equal(world->server.mail.downs, 0);
+}
+
+/* INITs as an onlooker makes them up: the key id is known, the address is the client's. */
+static void forge_inits(struct world *world)
+{
+	uint8_t bytes[INIT_SIZE] = { TYPE_INIT };
+
+	memcpy(bytes + INIT_KEY_ID, world->key_id, KEY_ID_SIZE);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_not_equal(world_give(world, WORLD_SERVER, &world->clients[0].address, bytes, sizeof(bytes)), VERDICT_ACCEPTED);
+}
+
+static void rekeys_under_forged_inits(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+
+	(void)state;
+	pass_rekey_under(world, forge_inits);
+	world_destroy(world);
+}
+
+/* INITs of clients that never came further, from everywhere, as one who recorded many might send them. */
+static void send_recorded_inits(struct world *world)
+{
+	static unsigned host;
+
+	for (unsigned i = 0; i < 200; i++) {
+		union address from = world_address(1000 + ++host, 5);
+
+		world_start_client(world, 1);
+		session_tick(&world->sessions[1], world->now);
+		assert_int_equal(world->queued, 1);
+		world_give(world, WORLD_SERVER, &from, world->queue[0].bytes, world->queue[0].length);
+		world_discard(world);
+	}
+	session_wipe(&world->sessions[1]);
+	world->started[1] = false;
+}
+
+static void rekeys_under_recorded_inits(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+
+	(void)state;
+	pass_rekey_under(world, send_recorded_inits);
+	world_destroy(world);
+}
+
 static void introduced_key_dies(void **state)
 {
 	struct world *world = world_create(MODE_SEALED);
@@ -630,6 +689,24 @@ static void introduced_key_dies(void **state)
 	assert_null(keystore_find(&world->hub.keys, id, world->now));
 	world_pass(world, 30 * SECOND);
 	assert_false(world->sessions[0].up);
+	world_destroy(world);
+}
+
+/* A client that was introduced again while its session stood: it must not be at two ports of the switch. */
+static void introduced_again(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+	uint8_t id[KEY_ID_SIZE] = "another", secret[SECRET_SIZE] = "another";
+
+	(void)state;
+	assert_true(keystore_add(&world->hub.keys, id, secret, false, world->now));
+	session_set_key(&world->sessions[0], id, secret, world->now);
+	world_pass(world, REKEY_AFTER_TIME + 2 * SECOND);
+	assert_int_equal(world->hub.peers, 1);
+	assert_int_equal(world->server.mail.downs, 1);
+	assert_int_equal(world->server.mail.last_reason, HUB_REPLACED);
+	assert_memory_equal(world_peer(world, 0)->key_id, id, KEY_ID_SIZE);
+	assert_works(world, 0);
 	world_destroy(world);
 }
 
@@ -831,6 +908,9 @@ int main(void)
 		cmocka_unit_test(client_restarts),
 		cmocka_unit_test(server_says_goodbye),
 		cmocka_unit_test(introduced_key_dies),
+		cmocka_unit_test(introduced_again),
+		cmocka_unit_test(rekeys_under_forged_inits),
+		cmocka_unit_test(rekeys_under_recorded_inits),
 		cmocka_unit_test(many_clients),
 		cmocka_unit_test(peers_are_bounded),
 		cmocka_unit_test(pending_is_bounded),

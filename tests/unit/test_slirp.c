@@ -683,6 +683,7 @@ static void test_fragments(void **state)
 		{ { { 0, 801, true, 1 }, { 801, 100, false, 1 } }, 2, 0 },      /* not in units of eight */
 		{ { { 800, 100, false, 1 }, { 900, 100, false, 1 }, { 0, 800, true, 1 } }, 3, 0 },      /* two ends */
 		{ { { 65528, 100, false, 1 }, { 0, 800, true, 1 } }, 2, 0 },    /* too long */
+		{ { { 800, 96, true, 1 }, { 104, 96, false, 1 }, { 0, 8, true, 1 } }, 3, 0 },   /* bytes behind the end fill no hole */
 	};
 	static struct reassembly reassembly;
 	static uint8_t bytes[2048];
@@ -763,6 +764,97 @@ static void test_alias(void **state)
 	assert_int_equal(alias.count, 0);
 }
 
+/* Sum of the pseudo-header and what follows it: ffff when the checksum in it is right. */
+static uint16_t transport_sum(const struct packet *packet)
+{
+	uint32_t sum = packet->ipv6 ? checksum_add(0, packet->ip + IPV6_SOURCE, 32) : checksum_add(0, packet->ip + IPV4_SOURCE, 8);
+
+	return checksum_fold(checksum_add(sum + packet->protocol + packet->length, packet->transport, packet->length));
+}
+
+static void test_hide_loopback(void **state)
+{
+	static const struct { const char *source, *after; uint8_t protocol; } rows[] = {
+		{ "127.0.0.1", "10.0.2.2", PROTOCOL_UDP }, { "127.9.9.9", "10.0.2.2", PROTOCOL_UDP },
+		{ "203.0.113.1", "203.0.113.1", PROTOCOL_UDP }, { "127.0.0.1", "127.0.0.1", PROTOCOL_TCP },
+		{ "::1", "fd00::2", PROTOCOL_UDP }, { "2001:db8::1", "2001:db8::1", PROTOCOL_UDP }, { "::1", "::1", PROTOCOL_TCP },
+	};
+	struct in_addr router4 = address_of("10.0.2.2").v4;
+	struct in6_addr router6 = address_of("fd00::2").v6;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct address source = address_of(rows[i].source), after = address_of(rows[i].after);
+		bool ipv6 = source.family == AF_INET6;
+		unsigned header = ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE, at = ipv6 ? IPV6_SOURCE : IPV4_SOURCE, size = ipv6 ? 16 : 4;
+		uint8_t bytes[14 + 40 + 20] = { 0 }, *ip = bytes + 14, *transport = ip + header;
+		struct frame frame = { .data = bytes, .length = 14 + header + 20 };
+		struct packet packet;
+
+		write_be16(bytes + 12, ipv6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
+		ip[0] = ipv6 ? 0x60 : 0x45;
+		write_be16(ip + (ipv6 ? IPV6_PAYLOAD_LENGTH : IPV4_TOTAL_LENGTH), (uint16_t)(ipv6 ? 20 : 40));
+		ip[ipv6 ? IPV6_NEXT_HEADER : IPV4_PROTOCOL] = rows[i].protocol;
+		memcpy(ip + at, ipv6 ? (void *)&source.v6 : (void *)&source.v4, size);
+		if (!ipv6)
+			write_be16(ip + IPV4_CHECKSUM, (uint16_t)~checksum_fold(checksum_add(0, ip, header)));
+		assert_true(packet_parse(&frame, &packet));
+		write_be16(transport + UDP_CHECKSUM, (uint16_t)~transport_sum(&packet));
+		alias_hide_loopback(&frame, &router4, &router6);
+		if (memcmp(ip + at, ipv6 ? (void *)&after.v6 : (void *)&after.v4, size) != 0)
+			fail_msg("row %u", i);
+		assert_int_equal(transport_sum(&packet), 0xffff);
+		if (!ipv6)
+			assert_int_equal(checksum_fold(checksum_add(0, ip, header)), 0xffff);
+	}
+}
+
+/* A port of this host, free a moment ago, that leads to the guest by UDP; what is sent there comes from the returned socket. */
+static int open_redirection(struct guest *guest)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	int probe = socket(AF_INET, SOCK_DGRAM, 0), fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct engine_error error;
+	struct forward forward;
+	char text[64];
+
+	assert_int_equal(bind(probe, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(probe, (struct sockaddr *)&address, &size), 0);
+	close(probe);
+	snprintf(text, sizeof(text), "127.0.0.1:%u:10.0.2.15:65", ntohs(address.sin_port));
+	assert_int_equal(forward_parse(FORWARD_UDP, text, &forward, &error), 0);
+	assert_int_equal(forward_add(engine_forwards(guest->engine), &forward, &error), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	return fd;
+}
+
+/* The datagram for a guest that was not heard yet leaves when the guest is heard, not when another socket happens to be served. */
+static void test_first_datagram(void **state)
+{
+	struct guest guest;
+	int fd;
+
+	(void)state;
+	guest_begin(&guest, configure("10.0.2.2/24", NULL));
+	fd = open_redirection(&guest);
+	assert_int_equal(send(fd, "first", 5, 0), 5);
+	while (guest.count == 0) {
+		unsigned count;
+		int timeout_ms;
+		struct pollfd *poll_fds = engine_prepare(guest.engine, &count, &timeout_ms);
+
+		assert_true(poll(poll_fds, count, 10000) > 0);
+		engine_process(guest.engine);
+	}
+	assert_memory_equal(guest.bytes[0] + 12, "\x08\x06", 2);         /* who has it? */
+	guest_send_arp(&guest, "10.0.2.2");
+	assert_int_equal(guest.count, 2);       /* the answer, and */
+	assert_memory_equal(guest.bytes[1] + 42, "first", 5);
+	close(fd);
+	guest_end(&guest);
+}
+
 static void test_forward_table(void **state)
 {
 	struct engine_error error;
@@ -805,6 +897,7 @@ int main(void)
 		cmocka_unit_test(test_uncut),		cmocka_unit_test(test_uncut_bound),
 		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragments_bound),	cmocka_unit_test(test_alias),
+		cmocka_unit_test(test_hide_loopback),	cmocka_unit_test(test_first_datagram),
 		cmocka_unit_test(test_forward_table),
 	};
 
