@@ -42,6 +42,8 @@ struct aggregate {
 };
 
 void aggregate_start(struct aggregate *aggregate);
+/* With a longer mark, which begins with AGGREGATE_MARK: only who knows it makes aggregates of those that it tells. */
+void aggregate_start_as(struct aggregate *aggregate, const void *mark, size_t size);
 /* One frame more, of at most AGGREGATE_PIECES pieces, the first with at least AGGREGATE_MARK_SIZE bytes. False: it belongs to the next
  * datagram. The first one is always taken. */
 bool aggregate_add(struct aggregate *aggregate, const struct iovec *piece, unsigned pieces, uint32_t length);
@@ -56,6 +58,12 @@ bool aggregate_is(const uint8_t *datagram, size_t length);
  * nothing of it being used.
  */
 unsigned aggregate_spread(uint8_t *const slot[AGGREGATE_FRAMES], size_t length, uint32_t lengths[AGGREGATE_FRAMES]);
+
+/*
+ * Where each frame of an aggregate begins, and how long it is; the mark has mark_size bytes, and nobody looks at them. Returns how many there are; 0 when it is not
+ * well-formed.
+ */
+unsigned aggregate_locate(const uint8_t *datagram, size_t length, size_t mark_size, size_t at[AGGREGATE_FRAMES], uint32_t lengths[AGGREGATE_FRAMES]);
 
 /* Whether a datagram begins with UNCUT_MARK. */
 bool uncut_is(const uint8_t *datagram, size_t length);
