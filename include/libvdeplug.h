@@ -79,7 +79,8 @@ unsigned vde_pending(VDECONN *conn);
 /*
  * As vde_open (since 2.9), for programs that take several frames in one datagram from vde_datafd, and send so, where
  * the other side does too: vde_aggregates tells whether it does, 1 or 0. When it does, frames are not to be received or sent
- * by the functions above. doc/protocol.md has the format.
+ * by the functions above. doc/protocol.md has the format. When it does not, the library may do the same by itself: look at
+ * vde_pending after each vde_recv and vde_recv_batch, whatever the size of the batch. It costs least with buffers of 65535 bytes.
  */
 #define VDE_INTERFACE_AGGREGATES 0x101
 #define vde_open_aggregates(locator, description, args) \

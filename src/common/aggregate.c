@@ -16,12 +16,17 @@ static void add_piece(struct aggregate *aggregate, const void *bytes, size_t len
 	aggregate->piece[aggregate->pieces++] = (struct iovec){ (void *)(uintptr_t)bytes, length };
 }
 
-void aggregate_start(struct aggregate *aggregate)
+void aggregate_start_as(struct aggregate *aggregate, const void *mark, size_t size)
 {
 	aggregate->frames = 0;
 	aggregate->pieces = 0;
-	aggregate->bytes = AGGREGATE_MARK_SIZE;
-	add_piece(aggregate, AGGREGATE_MARK, AGGREGATE_MARK_SIZE);
+	aggregate->bytes = size;
+	add_piece(aggregate, mark, size);
+}
+
+void aggregate_start(struct aggregate *aggregate)
+{
+	aggregate_start_as(aggregate, AGGREGATE_MARK, AGGREGATE_MARK_SIZE);
 }
 
 bool aggregate_add(struct aggregate *aggregate, const struct iovec *piece, unsigned pieces, uint32_t length)
@@ -73,10 +78,9 @@ bool uncut_is(const uint8_t *datagram, size_t length)
 	return length >= AGGREGATE_MARK_SIZE && memcmp(datagram, UNCUT_MARK, AGGREGATE_MARK_SIZE) == 0;
 }
 
-/* Where each frame begins and how long it is; how many, or 0. */
-static unsigned locate(const uint8_t *datagram, size_t length, size_t at[AGGREGATE_FRAMES], uint32_t lengths[AGGREGATE_FRAMES])
+unsigned aggregate_locate(const uint8_t *datagram, size_t length, size_t mark_size, size_t at[AGGREGATE_FRAMES], uint32_t lengths[AGGREGATE_FRAMES])
 {
-	size_t offset = AGGREGATE_MARK_SIZE;
+	size_t offset = mark_size;
 	unsigned count;
 
 	for (count = 0; offset < length; count++) {
@@ -94,7 +98,7 @@ static unsigned locate(const uint8_t *datagram, size_t length, size_t at[AGGREGA
 unsigned aggregate_spread(uint8_t *const slot[AGGREGATE_FRAMES], size_t length, uint32_t lengths[AGGREGATE_FRAMES])
 {
 	size_t at[AGGREGATE_FRAMES];
-	unsigned count = locate(slot[0], length, at, lengths);
+	unsigned count = aggregate_locate(slot[0], length, AGGREGATE_MARK_SIZE, at, lengths);
 
 	for (unsigned i = 1; i < count; i++)
 		memcpy(slot[i], slot[0] + at[i], lengths[i]);

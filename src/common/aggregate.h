@@ -5,6 +5,7 @@
  *
  * An aggregate is AGGREGATE_MARK and then, for each frame, its length in two bytes, the higher first, and the frame. The mark is what no
  * plain datagram of such a connection begins with: a frame that does, be it this or UNCUT_MARK, is sent as an aggregate of one. All other lone frames go plain.
+ * libvdeplug's ptp:// has longer marks, which nobody can guess who is not one of the two sides.
  */
 /*
  * Between the same two sides a frame that is to be segmented (common/offload.h) may go uncut, alone in its datagram: UNCUT_MARK, its offload header, the
@@ -42,6 +43,8 @@ struct aggregate {
 };
 
 void aggregate_start(struct aggregate *aggregate);
+/* With another mark than AGGREGATE_MARK, which begins with it. It must stay until the aggregate is sent. */
+void aggregate_start_as(struct aggregate *aggregate, const void *mark, size_t size);
 /* One frame more, of at most AGGREGATE_PIECES pieces, the first with at least AGGREGATE_MARK_SIZE bytes. False: it belongs to the next
  * datagram. The first one is always taken. */
 bool aggregate_add(struct aggregate *aggregate, const struct iovec *piece, unsigned pieces, uint32_t length);
@@ -56,6 +59,9 @@ bool aggregate_is(const uint8_t *datagram, size_t length);
  * nothing of it being used.
  */
 unsigned aggregate_spread(uint8_t *const slot[AGGREGATE_FRAMES], size_t length, uint32_t lengths[AGGREGATE_FRAMES]);
+
+/* Where each frame of an aggregate begins, and how long it is, behind a mark of mark_size bytes. Returns how many there are; 0 when it is not well-formed. */
+unsigned aggregate_locate(const uint8_t *datagram, size_t length, size_t mark_size, size_t at[AGGREGATE_FRAMES], uint32_t lengths[AGGREGATE_FRAMES]);
 
 /* Whether a datagram begins with UNCUT_MARK. */
 bool uncut_is(const uint8_t *datagram, size_t length);

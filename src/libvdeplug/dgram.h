@@ -8,6 +8,8 @@
 #ifndef VDE_DGRAM_H
 #define VDE_DGRAM_H
 
+#include "pieces.h"
+
 #include <libvdeplug.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -26,13 +28,6 @@ union dgram_address {
 	struct sockaddr_in6 ip6;
 };
 
-/* Frames that have been received, and had no room with the caller. */
-struct dgram_stash {
-	uint8_t *bytes;                 /* each: its length, then itself */
-	size_t size, begin, end;
-	unsigned frames;                /* how many */
-};
-
 struct dgram {
 	int fd;
 	size_t header_size;             /* 0: there are no headers */
@@ -48,7 +43,7 @@ struct dgram {
 	size_t train_max;               /* bytes of the longest datagram that may go in a train */
 	bool trains_tried, trains;      /* asked to receive trains; receives them */
 	unsigned messages;              /* asked for at once */
-	struct dgram_stash stash;
+	struct stash stash;
 };
 
 /* The other members, of zeros, may be set before or after. */

@@ -16,6 +16,7 @@
 #include "dgram.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/udp.h>
@@ -28,6 +29,8 @@ enum {
 	TRAIN_BYTES = 65000,            /* headers and all: fits both versions of IP */
 	DATAGRAM_MAX = 65535,
 };
+
+static_assert((int)DGRAM_BATCH == (int)PIECES_MAX, "a buffer for each piece");
 
 union control {
 	struct cmsghdr header;
@@ -207,59 +210,11 @@ int dgram_send(struct dgram *dgram, const struct vde_frame *frames, const union 
 	return n < 0 ? -1 : (int)done;
 }
 
-/* ---- the stash ---- */
-
-/* What the stash has no memory for is lost, as on any wire. */
-static void stash_put(struct dgram_stash *stash, const uint8_t *frame, uint32_t length)
-{
-	size_t needed = stash->end + sizeof(length) + length;
-
-	if (needed > stash->size) {
-		uint8_t *bytes = realloc(stash->bytes, 2 * needed);
-
-		if (bytes == NULL)
-			return;
-		stash->bytes = bytes;
-		stash->size = 2 * needed;
-	}
-	memcpy(stash->bytes + stash->end, &length, sizeof(length));
-	memcpy(stash->bytes + stash->end + sizeof(length), frame, length);
-	stash->end = needed;
-	stash->frames++;
-}
-
-static unsigned stash_take(struct dgram_stash *stash, struct vde_frame *frames, unsigned count)
-{
-	unsigned filled = 0;
-
-	for (; filled < count && stash->begin < stash->end; filled++) {
-		uint32_t length;
-
-		memcpy(&length, stash->bytes + stash->begin, sizeof(length));
-		frames[filled].length = length <= frames[filled].size ? length : 0;
-		memcpy(frames[filled].data, stash->bytes + stash->begin + sizeof(length), frames[filled].length);
-		stash->begin += sizeof(length) + length;
-	}
-	stash->frames -= filled;
-	if (stash->begin == stash->end)
-		stash->begin = stash->end = 0;
-	return filled;
-}
-
 /* ---- receiving ---- */
-
-/* A frame where it was received. */
-struct piece {
-	const uint8_t *data;
-	size_t length;
-	unsigned buffer;                /* whose data it lies in */
-};
 
 struct in {
 	struct dgram *dgram;
-	struct vde_frame *frames;
-	struct piece piece[DGRAM_BATCH];
-	unsigned pieces, room;          /* how many there are, and may be */
+	struct pieces pieces;
 	unsigned longest;               /* datagrams of the longest train */
 	struct mmsghdr message[DGRAM_BATCH];
 	struct iovec iov[2 * DGRAM_BATCH];
@@ -273,7 +228,7 @@ static void prepare_message(struct in *in, unsigned i)
 	struct msghdr *header = &in->message[i].msg_hdr;
 
 	in->iov[2 * i] = (struct iovec){in->header[i], in->dgram->header_size};
-	in->iov[2 * i + 1] = (struct iovec){in->frames[i].data, in->frames[i].size};
+	in->iov[2 * i + 1] = (struct iovec){in->pieces.frames[i].data, in->pieces.frames[i].size};
 	memset(header, 0, sizeof(*header));
 	header->msg_iov = &in->iov[2 * i];
 	header->msg_iovlen = 2;
@@ -302,19 +257,11 @@ static size_t segment_of(struct msghdr *header, size_t whole)
 	return whole;
 }
 
-static void add_piece(struct in *in, const uint8_t *data, size_t length, unsigned buffer)
-{
-	if (in->pieces < in->room)
-		in->piece[in->pieces++] = (struct piece){data, length, buffer};
-	else
-		stash_put(&in->dgram->stash, data, (uint32_t)length);
-}
-
 /* The datagrams of message i, of which `whole` bytes are there; `cut` says that there were more. */
 static void divide(struct in *in, unsigned i, size_t whole, bool cut)
 {
 	struct dgram *dgram = in->dgram;
-	const uint8_t *data = in->frames[i].data;
+	const uint8_t *data = in->pieces.frames[i].data;
 	size_t segment = segment_of(&in->message[i].msg_hdr, whole), skip = dgram->header_size;
 	unsigned number = 0;
 
@@ -325,44 +272,12 @@ static void divide(struct in *in, unsigned i, size_t whole, bool cut)
 		if (length < skip + (dgram->accept == NULL))
 			continue;
 		if (cut && at + segment >= whole)
-			add_piece(in, data, 0, i);      /* too long */
+			pieces_add(&in->pieces, data, 0, i);        /* too long */
 		else if (dgram->accept == NULL || dgram->accept(dgram->owner, header, data + at, length - skip, &in->from[i]))
-			add_piece(in, data + at, length - skip, i);
+			pieces_add(&in->pieces, data + at, length - skip, i);
 	}
 	if (number > in->longest)
 		in->longest = number;
-}
-
-static void move_piece(struct in *in, unsigned place)
-{
-	const struct piece *piece = &in->piece[place];
-	struct vde_frame *frame = &in->frames[place];
-
-	frame->length = piece->length <= frame->size ? piece->length : 0;
-	if (frame->data != piece->data)
-		memmove(frame->data, piece->data, frame->length);
-}
-
-/*
- * Each piece into the buffer of its number. Pieces lie in the order of their buffers; so those that move to a later buffer, from the last to the
- * first, and those that move to an earlier one, from the first to the last, never overwrite each other. Those in their buffer come at the end.
- */
-static int place_pieces(struct in *in)
-{
-	for (unsigned i = in->pieces; i-- > 0; ) {
-		if (in->piece[i].buffer < i)
-			move_piece(in, i);
-	}
-	for (unsigned i = 0; i < in->pieces; i++) {
-		if (in->piece[i].buffer > i)
-			move_piece(in, i);
-	}
-	for (unsigned i = 0; i < in->pieces; i++) {
-		if (in->piece[i].buffer == i)
-			move_piece(in, i);
-	}
-	errno = ENOMSG;
-	return in->pieces > 0 ? (int)in->pieces : -1;
 }
 
 /* recvmmsg, or for a lone message what costs less. */
@@ -405,7 +320,10 @@ static int recv_messages(struct in *in, unsigned count, int flags)
 		dgram->messages = in->longest < DGRAM_BATCH ? DGRAM_BATCH / in->longest : 1;
 	else if ((unsigned)n == messages)
 		dgram->messages = dgram->messages < DGRAM_BATCH ? 2 * dgram->messages : DGRAM_BATCH;
-	return place_pieces(in);
+	if (pieces_place(&in->pieces) > 0)
+		return (int)in->pieces.count;
+	errno = ENOMSG;
+	return -1;
 }
 
 unsigned dgram_pending(const struct dgram *dgram)
@@ -438,8 +356,7 @@ int dgram_recv(struct dgram *dgram, struct vde_frame *frames, unsigned count, in
 		dgram->trains = setsockopt(dgram->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
 	}
 	in.dgram = dgram;
-	in.frames = frames;
-	in.pieces = in.longest = 0;
-	in.room = count < DGRAM_BATCH ? count : DGRAM_BATCH;
-	return recv_messages(&in, in.room, flags);
+	in.longest = 0;
+	pieces_start(&in.pieces, frames, count, &dgram->stash);
+	return recv_messages(&in, in.pieces.room, flags);
 }

@@ -8,11 +8,18 @@
  * so it connects when it has something to send. A datagram of no length is the goodbye of a peer; after it, or after a send that finds nobody, the process is alone again and takes the
  * next peer that comes. A name whose owner is dead is taken over.
  *
+ * Aggregates (common/aggregate.h) of those: ptp_frames.c. An end that was opened by vde_open_aggregates takes several frames in one datagram, since its owner asks
+ * vde_pending. The other end may be of another make, so nothing is said on the wire about it: the file of the socket has the sticky bit, which means nothing for sockets
+ * otherwise. Whoever connects to such a name, however he was opened, may send aggregates there; the two ways are independent of each other. Their mark is AGGREGATE_MARK
+ * and the time at which the receiver's file was made, which owner and permissions do not change. All know it who see the file, and nobody does who can only
+ * have a frame sent by an end that knows of no marks: whatever begins otherwise is a frame, and no frame has to be wrapped.
+ *
  * Packets (later versions): the first process listens on PATH with SOCK_SEQPACKET and answers a connection with one byte: 0, or an errno value for one peer too many. This module
  * joins such a process as the second one; it never becomes a listener itself, since old peers could not join it.
  */
+#include "common/frame.h"
 #include "common/number.h"
-#include "socket_io.h"
+#include "ptp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,18 +34,6 @@
 #include <unistd.h>
 
 enum { DEFAULT_MODE = 0700, ACCEPT_TIMEOUT_MS = 2000 };
-
-struct ptp_conn {
-	struct socket_conn socket;      /* first */
-	bool datagrams;
-	bool connected;
-	struct sockaddr_un own, peer;   /* of datagrams */
-};
-
-static struct ptp_conn *ptp_of(VDECONN *conn)
-{
-	return (struct ptp_conn *)(void *)conn;
-}
 
 /* PATH or PATH+ as an address. Returns 0 or ENAMETOOLONG. */
 static int set_address(struct sockaddr_un *address, const char *path, const char *suffix)
@@ -79,20 +74,75 @@ static int bind_name(int fd, const struct sockaddr_un *address)
 	return 0;
 }
 
-static int set_permissions(const char *path, const struct vde_open_args *args)
+static mode_t mode_of(const struct vde_open_args *args)
 {
-	mode_t mode = args != NULL && args->mode != 0 ? args->mode : DEFAULT_MODE;
+	return args != NULL && (args->mode & 0777) != 0 ? args->mode & 0777 : DEFAULT_MODE;
+}
+
+static void read_mark(struct ptp_mark *mark, const struct stat *st)
+{
+	mark->takes = S_ISSOCK(st->st_mode) && (st->st_mode & S_ISVTX) != 0;
+	memcpy(mark->bytes, AGGREGATE_MARK, AGGREGATE_MARK_SIZE);
+	write_be32(mark->bytes + AGGREGATE_MARK_SIZE, (uint32_t)st->st_mtim.tv_sec);
+	write_be32(mark->bytes + AGGREGATE_MARK_SIZE + 4, (uint32_t)st->st_mtim.tv_nsec);
+}
+
+/* Permissions of our name and, where the system lets it have one, the mark of who takes aggregates. */
+static int set_permissions(struct ptp_conn *ptp, const struct vde_open_args *args, bool takes)
+{
+	const char *path = ptp->own.sun_path;
 	gid_t group = (gid_t)-1;
+	struct stat st;
 
 	if (args != NULL && args->group != NULL && number_group(args->group, &group) != 0)
 		return EINVAL;
 	if (group != (gid_t)-1 && chown(path, (uid_t)-1, group) != 0)
 		return errno;
-	return chmod(path, mode) == 0 ? 0 : errno;
+	if (takes && chmod(path, mode_of(args) | S_ISVTX) == 0 && stat(path, &st) == 0) {
+		read_mark(&ptp->own_mark, &st);
+		return 0;
+	}
+	return chmod(path, mode_of(args)) == 0 ? 0 : errno;
 }
 
+/* ---- the peer ---- */
+
+/* What its name says before and after is what is connected: the name may have been taken over in between. */
+static int connect_peer(struct ptp_conn *ptp)
+{
+	struct stat before = {.st_mode = 0}, after;
+	int error;
+
+	if (stat(ptp->peer.sun_path, &before) != 0 && errno == ENOENT)
+		return ENOENT;
+	error = connect_to(ptp->socket.data_fd, &ptp->peer);
+	if (error != 0)
+		return error;
+	read_mark(&ptp->peer_mark, &before);
+	if (ptp->peer_mark.takes)
+		ptp->peer_mark.takes = stat(ptp->peer.sun_path, &after) == 0 && after.st_dev == before.st_dev && after.st_ino == before.st_ino &&
+			after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
+	ptp->connected = true;
+	return 0;
+}
+
+bool ptp_find_peer(struct ptp_conn *ptp)
+{
+	return ptp->connected || (ptp->datagrams && connect_peer(ptp) == 0);
+}
+
+void ptp_forget_peer(struct ptp_conn *ptp)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	connect(ptp->socket.data_fd, &nobody, sizeof(nobody));
+	ptp->connected = ptp->peer_mark.takes = false;
+}
+
+/* ---- opening and closing ---- */
+
 /* The first to come owns PATH; the second PATH+, and it knows its peer. */
-static int open_datagrams(struct ptp_conn *ptp, const char *path, const struct vde_open_args *args)
+static int open_datagrams(struct ptp_conn *ptp, const char *path, const struct vde_open_args *args, bool takes)
 {
 	struct sockaddr_un first, second;
 	int error = set_address(&first, path, "");
@@ -104,19 +154,19 @@ static int open_datagrams(struct ptp_conn *ptp, const char *path, const struct v
 	ptp->socket.data_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ptp->socket.data_fd < 0)
 		return errno;
+	/* where the system lets it: the name has them from the beginning */
+	fchmod(ptp->socket.data_fd, mode_of(args) | (takes ? S_ISVTX : 0));
 	bool is_second = probe(SOCK_DGRAM, &first) == 0;
 	ptp->peer = is_second ? first : second;
 	error = bind_name(ptp->socket.data_fd, is_second ? &second : &first);
 	if (error != 0)
 		return error;
 	ptp->own = is_second ? second : first;
-	if (is_second) {
-		error = connect_to(ptp->socket.data_fd, &ptp->peer);
-		ptp->connected = error == 0;
-		if (error == EPERM)     /* it has not noticed yet that the one before us is dead; its next frame will tell it */
-			error = 0;
-	}
-	return error != 0 ? error : set_permissions(ptp->own.sun_path, args);
+	error = set_permissions(ptp, args, takes);
+	if (error != 0 || !is_second)
+		return error;
+	error = connect_peer(ptp);
+	return error == EPERM ? 0 : error;      /* it has not noticed yet that the one before us is dead; its next frame will tell it */
 }
 
 /* The listener says with one byte whether we may come in. */
@@ -149,6 +199,8 @@ static int ptp_close(VDECONN *conn)
 		send(ptp->socket.data_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (ptp->own.sun_path[0] != '\0')
 		unlink(ptp->own.sun_path);
+	free(ptp->stash.bytes);
+	free(ptp->room);
 	return socket_io_close(conn);
 }
 
@@ -158,16 +210,17 @@ static VDECONN *ptp_open(char *arguments, char *description, int interface_versi
 	struct sockaddr_un address;
 	int error;
 
-	(void)description, (void)interface_version;
+	(void)description;
 	if (ptp == NULL)
 		return NULL;
 	ptp->socket.data_fd = ptp->socket.control_fd = -1;
+	ptp->messages = SOCKET_IO_BATCH;
 	error = set_address(&address, arguments, "");
 	if (error == 0 && probe(SOCK_DGRAM, &address) == EPROTOTYPE) {
 		error = join_packets(ptp, &address);
 	} else if (error == 0) {
 		ptp->datagrams = true;
-		error = open_datagrams(ptp, arguments, args);
+		error = open_datagrams(ptp, arguments, args, interface_version == VDE_INTERFACE_AGGREGATES);
 	}
 	if (error == 0)
 		return (VDECONN *)(void *)ptp;
@@ -176,93 +229,10 @@ static VDECONN *ptp_open(char *arguments, char *description, int interface_versi
 	return NULL;
 }
 
-/* ---- frames ---- */
-
-/* The peer has gone: the next send looks for a new one. */
-static void forget_peer(struct ptp_conn *ptp)
-{
-	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-
-	connect(ptp->socket.data_fd, &nobody, sizeof(nobody));
-	ptp->connected = false;
-}
-
-static bool find_peer(struct ptp_conn *ptp)
-{
-	if (!ptp->connected && ptp->datagrams)
-		ptp->connected = connect_to(ptp->socket.data_fd, &ptp->peer) == 0;
-	return ptp->connected;
-}
-
-static bool peer_is_gone(const struct ptp_conn *ptp, int error)
-{
-	return ptp->datagrams && (error == ECONNREFUSED || error == ENOTCONN || error == ECONNRESET);
-}
-
-/* Without a peer a frame goes nowhere, as on a cable that ends in the air. */
-static ssize_t ptp_send(VDECONN *conn, const void *frame, size_t length, int flags)
-{
-	struct ptp_conn *ptp = ptp_of(conn);
-	ssize_t n;
-
-	if (length == 0 || !find_peer(ptp))
-		return (ssize_t)length;
-	n = socket_io_send(conn, frame, length, flags);
-	if (n < 0 && peer_is_gone(ptp, errno)) {
-		forget_peer(ptp);
-		return (ssize_t)length;
-	}
-	return n;
-}
-
-static int ptp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count, int flags)
-{
-	struct ptp_conn *ptp = ptp_of(conn);
-	int n;
-
-	if (!find_peer(ptp))
-		return (int)count;
-	n = socket_io_send_batch(conn, frames, count, flags);
-	if (n < 0 && peer_is_gone(ptp, errno)) {
-		forget_peer(ptp);
-		return (int)count;
-	}
-	return n;
-}
-
-static ssize_t ptp_recv(VDECONN *conn, void *frame, size_t size, int flags)
-{
-	struct ptp_conn *ptp = ptp_of(conn);
-	ssize_t n = socket_io_recv(conn, frame, size, flags);
-
-	if (!ptp->datagrams || (n != 0 && !(n < 0 && peer_is_gone(ptp, errno))))
-		return n;
-	forget_peer(ptp);
-	return 1;
-}
-
-static int ptp_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count, int flags)
-{
-	struct ptp_conn *ptp = ptp_of(conn);
-	int n = socket_io_recv_batch(conn, frames, count, flags);
-
-	if (n < 0 && peer_is_gone(ptp, errno)) {
-		forget_peer(ptp);
-		errno = EAGAIN;
-	}
-	for (int i = 0; i < n; i++) {
-		if (frames[i].length > 0)
-			continue;
-		if (!ptp->datagrams)
-			return i;       /* the end; frames before it first */
-		forget_peer(ptp);
-	}
-	return n;
-}
-
 struct builtin_module module_ptp = {
 	.module = {0, ptp_open, ptp_recv, ptp_send, socket_io_datafd, socket_io_ctlfd, ptp_close},
 	.name = "ptp",
 	.recv_batch = ptp_recv_batch,
 	.send_batch = ptp_send_batch,
+	.pending = ptp_pending,
 };

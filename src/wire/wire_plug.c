@@ -102,8 +102,8 @@ static int receive_frames(struct wire_plug *plug, struct vde_frame *batch)
 
 	if (n <= 0)
 		return n;
-	choose_batch(plug, asked, (unsigned)n);
-	for (total = (unsigned)n; n > 1 && total < WIRE_BATCH; total += n > 0 ? (unsigned)n : 0) {
+	choose_batch(plug, asked, (unsigned)n + vde_pending(plug->conn));
+	for (total = (unsigned)n; (n > 1 || vde_pending(plug->conn) > 0) && total < WIRE_BATCH; total += n > 0 ? (unsigned)n : 0) {
 		asked = (unsigned)n < asked ? PLUG_SMALL_BATCH : WIRE_BATCH;
 		if (asked > WIRE_BATCH - total)
 			asked = WIRE_BATCH - total;
