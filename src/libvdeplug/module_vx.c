@@ -8,9 +8,10 @@
  * and of two addresses for one place the later one stays, which costs some flooding and nothing else. So a stranger who invents addresses can
  * make us flood, and take nothing more.
  *
- * vxlan has one socket on the well-known port: peers answer to that port, whatever port they send from (RFC 7348, 4.1). A frame that is too long
- * for the path is refused, not fragmented (4.3). What we send has that source port, too, not one that follows from the inner frame (a recommendation of
- * section 5, for parallel paths): a socket per port would cut the runs of frames that go in one call, here and at the receiver. Tags pass (6.1 leaves that to the configuration): a cable of switches is a trunk.
+ * vxlan has one socket on the well-known port: peers answer to that port, whatever port they send from (RFC 7348, 4.1). What we send has that source port,
+ * too, not one that follows from the inner frame (a recommendation of section 5, for parallel paths): a socket per port would cut the runs of frames that go in
+ * one call, here and at the receiver. A frame that is too long for the path is refused, not fragmented (4.3). Tags pass (6.1 leaves that to the configuration): a
+ * cable of switches is a trunk.
  *
  * vxvde sends from a socket with a port of its own, by which it is known to the others, and listens to the group on a second one, which the plugs
  * of a host share. There what it sent itself comes back and is told by its sender. A header without a frame is a farewell: the sender is forgotten.
