@@ -1,66 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "slirpvde/engine.h"
-
-#include "slirpvde/alias.h"
-#include "slirpvde/coalesce.h"
-#include "slirpvde/reassembly.h"
-#include "slirpvde/uncut.h"
+#include "slirpvde/engine_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum {
-	TIMERS_MAX = 4,                 /* libslirp has one (router advertisements); a further one would not run */
-	OUTPUT_BYTES = 2 * FRAME_MAX_SIZE,
-	/*
-	 * So much is sent without waiting for the end of a turn: the switch and the guest work on it meanwhile. It is half of libslirp's window,
-	 * and goes to the switch as one datagram or two.
-	 */
-	OUTPUT_EARLY = 32000,
-	NANOSECONDS_PER_MS = 1000000,
-	ICMPV6_ROUTER_ADVERTISEMENT = 134,
-	ETHERTYPE_ARP = 0x0806,
-	ARP_SENDER_ADDRESS = 14,        /* from the start of the ARP packet, IPv4 over Ethernet (RFC 826) */
-};
-
-struct engine_timer {
-	bool used, running;
-	SlirpTimerId id;
-	void *cookie;                   /* libslirp's */
-	int64_t expires_ms;
-};
-
-/* Frames on their way out, sent together. */
-struct output {
-	struct frame frame[ENGINE_BATCH];
-	unsigned count;
-	uint32_t used;
-	struct uncut last;              /* while uncut frames are wanted */
-	uint8_t bytes[OUTPUT_BYTES];
-};
-
-struct slirp_engine {
-	struct engine_config config;
-	struct engine_callbacks callbacks;
-	void *owner;
-	Slirp *slirp;
-	struct sockaddr_in from4;       /* libslirp keeps pointers to these two */
-	struct sockaddr_in6 from6;
-	bool uncut;                     /* frames that are to be segmented are wanted */
-	bool neighbour_heard;           /* by one of the frames of this input */
-	bool muted;                     /* what libslirp sends goes nowhere: while the engine talks to it for itself */
-	struct forward_table forwards;
-	struct alias alias;
-	struct dhcp_table leases;
-	struct engine_counters counters;
-	struct engine_timer timer[TIMERS_MAX];
-	struct pollfd *poll;
-	unsigned poll_count, poll_size;
-	struct reassembly reassembly;
-	struct coalescer coalescer;
-	struct output output;
-};
+enum { NANOSECONDS_PER_MS = 1000000 };
 
 uint64_t engine_clock(void)
 {
@@ -68,100 +13,6 @@ uint64_t engine_clock(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-/* ---- output ----------------------------------------------------------------------------------------------------- */
-
-static void flush_output(struct slirp_engine *engine)
-{
-	struct output *output = &engine->output;
-	unsigned count = output->count;
-
-	uncut_end(&output->last);
-	output->count = 0;
-	output->used = 0;
-	if (count)
-		engine->callbacks.transmit(engine->owner, output->frame, count);
-}
-
-static bool is_advertisement(const struct frame *frame)
-{
-	struct packet packet;
-
-	return packet_parse(frame, &packet) && packet.ipv6 && packet.protocol == PROTOCOL_ICMPV6 && packet.length > 0 &&
-	       packet.transport[0] == ICMPV6_ROUTER_ADVERTISEMENT;
-}
-
-/* An answer to "who has the hidden address": guests must not know it. */
-static bool betrays_alias(const struct alias *alias, const struct frame *frame)
-{
-	return alias->count > 0 && frame_outer_type(frame) == ETHERTYPE_ARP &&
-	       frame->length >= ETHERNET_HEADER_SIZE + ARP_SENDER_ADDRESS + 4 &&
-	       memcmp(frame->data + ETHERNET_HEADER_SIZE + ARP_SENDER_ADDRESS, &alias->hidden, 4) == 0;
-}
-
-/* False: the frame is not for guests. */
-static bool finish_frame(struct slirp_engine *engine, struct frame *frame)
-{
-	if (betrays_alias(&engine->alias, frame))
-		return false;
-	if (engine->config.host6.address.family != AF_UNSPEC && !engine->config.advertise && is_advertisement(frame))
-		return false;
-	alias_to_guest(&engine->alias, frame);
-	alias_hide_loopback(frame, &engine->config.host4.address.v4, &engine->config.host6.address.v6);
-	if (engine->config.dhcp)
-		dhcp_to_guest(&engine->leases, frame, engine_clock());
-	return true;
-}
-
-/* Puts a frame of libslirp's behind the others. */
-static void put_frame(struct slirp_engine *engine, const void *data, uint32_t length)
-{
-	struct output *output = &engine->output;
-	struct frame *frame = &output->frame[output->count];
-
-	uncut_end(&output->last);
-	*frame = (struct frame){ .data = output->bytes + output->used, .length = length };
-	memcpy(frame->data, data, length);
-	if (!finish_frame(engine, frame))
-		return;
-	/* The next one begins at a multiple of 16, where copies are quick. */
-	output->used += (length + 15) & ~15U;
-	output->count++;
-	if (engine->uncut)
-		uncut_begin(&output->last, frame);
-	engine->counters.frames_out++;
-}
-
-/* Appends it to the last frame, if it continues that. */
-static bool continue_frame(struct slirp_engine *engine, const void *data, uint32_t length)
-{
-	struct output *output = &engine->output;
-	struct frame next = { .data = (uint8_t *)(uintptr_t)data, .length = length }, *last = output->last.frame;
-
-	/* Of a stream with a hidden address each frame is rewritten: none is like the one that libslirp sends next. */
-	if (!last || !uncut_append(&output->last, &next, (uint32_t)(output->bytes + sizeof(output->bytes) - (last->data + last->length))))
-		return false;
-	output->used = (uint32_t)(last->data + last->length - output->bytes + 15) & ~15U;
-	engine->counters.frames_out++;
-	return true;
-}
-
-static ssize_t on_send_packet(const void *data, size_t length, void *opaque)
-{
-	struct slirp_engine *engine = opaque;
-	struct output *output = &engine->output;
-
-	if (engine->muted || length < ETHERNET_HEADER_SIZE || length > FRAME_MAX_SIZE)
-		return (ssize_t)length;
-	if (!continue_frame(engine, data, (uint32_t)length)) {
-		if (output->count == ENGINE_BATCH || output->used + length > sizeof(output->bytes))
-			flush_output(engine);
-		put_frame(engine, data, (uint32_t)length);
-	}
-	if (output->used >= OUTPUT_EARLY)
-		flush_output(engine);
-	return (ssize_t)length;
 }
 
 /* ---- what libslirp asks for ------------------------------------------------------------------------------------- */
@@ -184,7 +35,7 @@ static void *on_timer_new(SlirpTimerId id, void *cookie, void *opaque)
 {
 	struct slirp_engine *engine = opaque;
 
-	for (unsigned i = 0; i < TIMERS_MAX; i++)
+	for (unsigned i = 0; i < ENGINE_TIMERS_MAX; i++)
 		if (!engine->timer[i].used) {
 			engine->timer[i] = (struct engine_timer){ .used = true, .id = id, .cookie = cookie };
 			return &engine->timer[i];
@@ -230,7 +81,7 @@ static void on_notify(void *opaque)
 }
 
 static const SlirpCb slirp_callbacks = {
-	.send_packet = on_send_packet,
+	.send_packet = engine_output_packet,
 	.guest_error = on_guest_error,
 	.clock_get_ns = on_clock,
 	.timer_new_opaque = on_timer_new,
@@ -341,7 +192,7 @@ void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned co
 	coalesce_flush(&engine->coalescer);
 	if (engine->neighbour_heard)
 		send_waiting(engine);
-	flush_output(engine);
+	engine_output_flush(engine);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */
@@ -400,7 +251,7 @@ struct pollfd *engine_prepare(struct slirp_engine *engine, unsigned *count, int 
 
 	engine->poll_count = 0;
 	slirp_pollfds_fill(engine->slirp, &timeout, on_add_poll, engine);
-	for (unsigned i = 0; i < TIMERS_MAX; i++)
+	for (unsigned i = 0; i < ENGINE_TIMERS_MAX; i++)
 		if (engine->timer[i].used && engine->timer[i].running) {
 			int64_t left = engine->timer[i].expires_ms - now_ms;
 
@@ -416,7 +267,7 @@ static void run_timers(struct slirp_engine *engine)
 {
 	int64_t now_ms = (int64_t)(engine_clock() / NANOSECONDS_PER_MS);
 
-	for (unsigned i = 0; i < TIMERS_MAX; i++) {
+	for (unsigned i = 0; i < ENGINE_TIMERS_MAX; i++) {
 		struct engine_timer *timer = &engine->timer[i];
 
 		if (!timer->used || !timer->running || timer->expires_ms > now_ms)
@@ -432,7 +283,7 @@ void engine_process(struct slirp_engine *engine)
 	slirp_pollfds_poll(engine->slirp, 0, on_get_revents, engine);
 	for (unsigned i = 0; i < engine->poll_count; i++)
 		engine->poll[i].revents = 0;
-	flush_output(engine);
+	engine_output_flush(engine);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 enum {
 	ETHERTYPE_IPV4 = 0x0800,
+	ETHERTYPE_ARP = 0x0806,
 	ETHERTYPE_IPV6 = 0x86dd,
 	IPV4_HEADER_SIZE = 20,          /* without options */
 	IPV6_HEADER_SIZE = 40,

@@ -495,6 +495,7 @@ def test_switch_of_another_user(lab):
     lab.start(*argv)
     vde.wait_until(lambda: vde.answers(directory + "/ctl"), "the switch")
     a, b = plug(lab, directory), plug(lab, directory)
+    vde.wait_until(lambda: vde.answers(os.path.join(lab.open_dir, "m")), "its management")
     session = vde.Management(os.path.join(lab.open_dir, "m"))
     vde.wait_until(lambda: sum("endpoint ID" in line for line in session.command("port/allprint").data) == 2, "both plugs")
     session.close()
