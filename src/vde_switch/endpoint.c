@@ -27,6 +27,14 @@ static void drain_queue(struct endpoint *endpoint)
 		watch_writable(endpoint, false);
 }
 
+/* Its descriptor would be ready for ever. */
+static void close_gone(struct endpoint *endpoint)
+{
+	log_warn(endpoint->sw->log, "port %u: %s '%s' is gone", endpoint->port->number, endpoint->ops->kind,
+		 endpoint->description ? endpoint->description : "");
+	endpoint_close(endpoint);
+}
+
 /*
  * The kernel acknowledges TCP segments in the very call that gives them to a tap. So the answer is there, and is read at once: it costs no
  * wake-up and is sooner where it wakes somebody. Whom it goes to may be a tap again, whose answers wait for the next turn.
@@ -44,6 +52,8 @@ static void endpoint_event(void *owner, int fd, unsigned events)
 		forward_receive(sw, endpoint);
 	if (sw->answering)
 		forward_receive(sw, sw->answering);
+	if (endpoint->gone)
+		close_gone(endpoint);
 }
 
 static int copy_description(struct endpoint *endpoint, const char *text, size_t length)

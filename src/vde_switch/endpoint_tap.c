@@ -84,6 +84,7 @@ static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, uns
 		ssize_t length = read(endpoint->fd, frames[count].data - header, header + room);
 
 		if (length <= 0) {
+			endpoint->gone = length < 0 && tap_is_gone(errno);
 			most = 0;
 			break;
 		}

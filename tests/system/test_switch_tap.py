@@ -73,6 +73,21 @@ def test_tap_that_is_down_does_no_harm(lab):
     switch.stop()
 
 
+@pytest.mark.parametrize("options", [[], ["--no-offload"]])
+def test_tap_that_is_deleted(lab, options):
+    """Its descriptor stays ready for ever: the switch must not go round in circles for it."""
+    tap = lab.name()
+    switch = lab.switch("-t", tap, *options)
+    plug = lab.plug(switch)
+    subprocess.run([vde.need_program("ip"), "link", "del", tap], check=True)
+    vde.wait_until(lambda: 1 not in switch.ports(), "the port is left")
+    assert f"'{tap}' is gone" in switch.program.stderr
+    assert lab.plug(switch).switch_path.split("/")[-1].startswith("001."), "the port is free"
+    plug.send(vde.frame(vde.BROADCAST, vde.mac(1)))
+    switch.settle()
+    switch.stop()
+
+
 def test_socket_client_does_not_join_a_tap(lab):
     tap = lab.name()
     switch = lab.switch("-t", tap)
