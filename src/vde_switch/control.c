@@ -54,6 +54,8 @@ struct control {
 	struct control_config settings;
 	char directory[PATH_MAX];
 	bool remove_directory;
+	dev_t socket_device;            /* ctl as we made it, so that no other's is removed */
+	ino_t socket_inode;
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *rest;
@@ -392,6 +394,10 @@ static int listen_in_directory(struct control *control)
 	control->fd = unixsock_listen(path, &owner);
 	if (control->fd < 0)
 		return complain(control->sw, errno, "Could not bind to socket", path);
+	if (lstat(path, &status) == 0) {
+		control->socket_device = status.st_dev;
+		control->socket_inode = status.st_ino;
+	}
 	if (leftover)                   /* a dead switch's directory is taken over with all that belongs to it */
 		control->remove_directory = true;
 	control->io = loop_add_io(control->sw->loop, control->fd, LOOP_READ, listener_event, control);
@@ -467,23 +473,40 @@ int control_open(struct vde_switch *sw, const struct control_config *config)
 	return 0;
 }
 
-void control_close(struct control *control)
+/* Somebody removed our directory and started another switch there. */
+static bool is_anothers(const struct control *control, const char *path)
+{
+	struct stat status;
+
+	return control->fd >= 0 && lstat(path, &status) == 0 &&
+	       (status.st_dev != control->socket_device || status.st_ino != control->socket_inode);
+}
+
+static void remove_files(const struct control *control)
 {
 	char path[PATH_MAX + 8];
 
+	snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
+	if (is_anothers(control, path))
+		return;
+	if (control->fd >= 0) {
+		unlink(path);
+		remove_sockets(control->directory, NULL);
+	}
+	if (control->remove_directory && control->directory[0])
+		rmdir(control->directory);
+}
+
+void control_close(struct control *control)
+{
 	if (!control)
 		return;
 	while (control->clients)
 		client_close(control->clients);
 	loop_remove_io(control->io);
 	loop_remove_timer(control->rest);
-	if (control->fd >= 0) {
+	remove_files(control);
+	if (control->fd >= 0)           /* after: while it is open its file's number is nobody else's */
 		close(control->fd);
-		snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
-		unlink(path);
-		remove_sockets(control->directory, NULL);
-	}
-	if (control->remove_directory && control->directory[0])
-		rmdir(control->directory);
 	free(control);
 }
