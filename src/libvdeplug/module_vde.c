@@ -212,7 +212,8 @@ static int set_owner(struct handshake *hs, mode_t mode)
 	}
 	if (lstat(hs->own.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
 		return EEXIST;
-	if ((st.st_mode & 0777) != mode && chmod(hs->own.sun_path, mode) != 0)
+	/* not of a file of ours that somebody else with rights in the directory put a link to there */
+	if ((st.st_mode & 0777) != mode && fchmodat(AT_FDCWD, hs->own.sun_path, mode, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno;
 	return 0;
 }

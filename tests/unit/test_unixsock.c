@@ -112,6 +112,28 @@ static void test_other_files_are_left_alone(void **state)
 	assert_int_equal(errno, EEXIST);
 }
 
+/* Who may write in a directory may exchange what somebody else has just made there. */
+static void test_mode_of_a_link_stays(void **state)
+{
+	struct place *place = *state;
+	char file[220];
+	struct stat status;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/private", place->directory);
+	fd = open(file, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(symlink(file, place->path), 0);
+	assert_int_equal(unixsock_set_mode(place->path, 0666), 0);
+	assert_int_equal(stat(file, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	assert_int_equal(unixsock_set_mode(file, 0640), 0);
+	assert_int_equal(stat(file, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0640);
+	assert_int_equal(unlink(place->path) | unlink(file), 0);
+}
+
 static void test_path_length(void **state)
 {
 	struct place *place = *state;
@@ -159,6 +181,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_live_socket_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_socket_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_files_are_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mode_of_a_link_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_path_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	};
