@@ -6,8 +6,8 @@
  * then either closed (refused) or PLUGGED: an endpoint exists for as long as the connection does. Bytes after the request mean nothing and are
  * thrown away. A client that has not asked within REQUEST_SECONDS is closed.
  *
- * The client is who the kernel says it is (SO_PEERCRED). A client names its own datagram socket and the switch connects to it; a switch that runs as root
- * connects only to a socket that belongs to that client, lest it be used to write where the client may not.
+ * The client is who the kernel says it is (SO_PEERCRED). A client names its own datagram socket and the switch connects to it; of a client who is neither root
+ * nor the switch's own user only to a socket that belongs to that client, lest the switch be used to write where the client may not.
  *
  * Connections are bounded by the process's limit of descriptors; at the bound the listener rests until a descriptor is free.
  */
@@ -113,13 +113,24 @@ static void refuse(struct client *client, const char *reason, int error)
 	client_close(client);
 }
 
-static bool is_clients_socket(const struct plug_request *request, uid_t user)
+/*
+ * False: the named socket is not the client's. The socket that was looked at is held (*held; -1: no need), and named by the descriptor: its own name may lead to
+ * another one by the time of connecting. Where there is no /proc it must do.
+ */
+static bool hold_clients_socket(struct plug_request *request, uid_t user, int *held)
 {
+	char *path = request->address.sun_path;
 	struct stat status;
 
-	if (request->address.sun_path[0] == '\0' || geteuid() != 0 || user == 0)
+	*held = -1;
+	if (path[0] == '\0' || user == 0 || user == geteuid())
 		return true;
-	return stat(request->address.sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_uid == user;
+	*held = open(path, O_PATH | O_CLOEXEC);
+	if (*held < 0 || fstat(*held, &status) != 0 || !S_ISSOCK(status.st_mode) || status.st_uid != user)
+		return false;
+	if (access("/proc/self/fd", X_OK) == 0)
+		snprintf(path, sizeof(request->address.sun_path), "/proc/self/fd/%d", *held);
+	return true;
 }
 
 /* Modes and owners as the manual's table has them: a switch of root's gives the socket to its client. */
@@ -185,12 +196,23 @@ static const char *refusal_text(int error)
 	}
 }
 
-static void answer(struct client *client, const struct plug_request *request)
+static void answer_user(struct client *client, const struct plug_request *request, const struct port_user *user)
 {
 	struct sockaddr_un reply;
+	struct port *port;
+	int error = open_endpoint(client, request, user, &reply, &port);
+
+	if (error)
+		refuse(client, refusal_text(error), error == ENOSPC || error == EINVAL ? 0 : error);
+	else
+		grant(client, &reply, port);
+}
+
+static void answer(struct client *client, struct plug_request *request)
+{
 	struct port_user user;
 	pid_t pid;
-	struct port *port;
+	int held;
 	int error = unixsock_peer(client->fd, &user.uid, &user.gid, &pid);
 
 	if (error) {
@@ -198,15 +220,12 @@ static void answer(struct client *client, const struct plug_request *request)
 		return;
 	}
 	user.group_count = unixsock_peer_groups(client->fd, user.groups, PORT_USER_GROUPS);
-	if (!is_clients_socket(request, user.uid)) {
-		refuse(client, "the named socket is not the client's", 0);
-		return;
-	}
-	error = open_endpoint(client, request, &user, &reply, &port);
-	if (error)
-		refuse(client, refusal_text(error), error == ENOSPC || error == EINVAL ? 0 : error);
+	if (hold_clients_socket(request, user.uid, &held))
+		answer_user(client, request, &user);
 	else
-		grant(client, &reply, port);
+		refuse(client, "the named socket is not the client's", 0);
+	if (held >= 0)
+		close(held);
 }
 
 static void read_request(struct client *client)
