@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -204,6 +205,18 @@ int unixsock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid)
 unsigned unixsock_peer_groups(int fd, gid_t *groups, unsigned max)
 {
 	socklen_t size = max * (socklen_t)sizeof(*groups);
+	unsigned count = 0;
+	gid_t *all;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 ? size / (unsigned)sizeof(*groups) : 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
+		return size / (unsigned)sizeof(*groups);
+	if (errno != ERANGE)
+		return 0;
+	all = malloc(size);             /* there are more than max, and the system tells all or none */
+	if (all && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, all, &size) == 0) {
+		count = size / (unsigned)sizeof(*all) < max ? size / (unsigned)sizeof(*all) : max;
+		memcpy(groups, all, count * sizeof(*all));
+	}
+	free(all);
+	return count;
 }
