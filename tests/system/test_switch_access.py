@@ -219,11 +219,19 @@ for number in range(10**9):
 """
 
 
+def exchange_place(lab):
+    """Names in a directory where EXCHANGE is at home: one of root's, one of its own, and the one that is exchanged."""
+    os.chmod(lab.dir, 0o755)
+    place = lab.path("place")
+    os.mkdir(place)
+    os.chown(place, vde.NOBODY, -1)         # not like /tmp, where the system does not follow a stranger's links
+    return (os.path.join(place, word) for word in ("private", "own", "name"))
+
+
 def test_the_socket_that_was_looked_at_is_the_one_connected_to(lab):
     """A client that goes on exchanging its socket for a link to root's: the switch never writes to that."""
     switch = lab.switch("-m", "777")
-    os.chmod(lab.dir, 0o755)
-    private, own, name = (os.path.join(lab.open_dir, word) for word in ("private", "own", "name"))
+    private, own, name = exchange_place(lab)
     sender = lab.plug(switch)
     with bound(private) as victim, bound(own, vde.NOBODY):
         lab.start(*vde.as_user(vde.NOBODY, "/usr/bin/python3", "-c", EXCHANGE, own, private, name))
@@ -238,3 +246,28 @@ def test_the_socket_that_was_looked_at_is_the_one_connected_to(lab):
                 with pytest.raises(BlockingIOError):
                     victim.recv(100)
         assert answers > 0
+
+
+def test_load_reads_the_file_that_was_looked_at(lab):
+    """A management client that goes on exchanging its file for a link to root's does not get to see that."""
+    switch = lab.switch("--mgmtmode", "666")
+    private, own, name = exchange_place(lab)
+    for path, text, owner in ((private, "secret", 0), (own, "# mine", vde.NOBODY)):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        os.chmod(path, 0o600)
+        os.chown(path, owner, -1)
+    lab.start(*vde.as_user(vde.NOBODY, "/usr/bin/python3", "-c", EXCHANGE, own, private, name))
+    vde.wait_until(lambda: os.path.lexists(name))
+    with vde.identity(USER.pw_uid, USER.pw_gid):
+        session = vde.Management(switch.mgmt)
+    seen = set()
+    for _ in range(20000):
+        session.send(f"load {name}\n")
+        answer = b""
+        while not answer.endswith(session.prompt):
+            answer += session.socket.recv(65536)
+        assert b"secret" not in answer
+        seen.add(answer.splitlines()[-3])
+    assert seen >= {b"1000 Success", b"1013 Permission denied"}
+    session.close()
