@@ -18,11 +18,13 @@ static void drain_queue(struct endpoint *endpoint)
 	struct packet *packets[ENDPOINT_BATCH];
 	struct egress frames[ENDPOINT_BATCH];
 	unsigned count = txqueue_peek(&endpoint->queue, packets, ENDPOINT_BATCH);
+	uint64_t errors = endpoint->errors;
 
 	for (unsigned i = 0; i < count; i++)
 		frames[i] = (struct egress){ .piece = &packets[i]->piece, .pieces = 1, .length = packets[i]->length,
 					     .offload = &packets[i]->offload };
 	txqueue_pop(&endpoint->queue, endpoint->ops->transmit(endpoint, frames, count));
+	endpoint->port->counters.dropped[DROP_ERROR] += endpoint->errors - errors;
 	if (txqueue_is_empty(&endpoint->queue))
 		watch_writable(endpoint, false);
 }
