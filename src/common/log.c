@@ -2,6 +2,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,14 @@ static void replace_controls(char *text)
 			*text = '?';
 }
 
+/* False: whoever has the other end of a pipe does not read it. The program is not to stand still for that; the line is lost. */
+static bool may_write(int fd)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLOUT };
+
+	return poll(&polled, 1, 0) != 0;
+}
+
 static void log_line(struct log *log, int priority, char *text)
 {
 	char line[LOG_LINE_MAX + 256];
@@ -87,7 +96,7 @@ static void log_line(struct log *log, int priority, char *text)
 		line[length - 1] = '\n';
 	}
 	/* One write, so that lines of several processes do not mix. Nobody is left to be told of a failure. */
-	if (write(STDERR_FILENO, line, (size_t)length) < 0)
+	if (!may_write(STDERR_FILENO) || write(STDERR_FILENO, line, (size_t)length) < 0)
 		return;
 }
 

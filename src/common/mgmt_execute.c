@@ -144,41 +144,42 @@ static int run_shutdown(struct mgmt_run *run, const struct args *args)
  * and when the session belongs to another user than we do, one that this user could read as well: its lines are
  * echoed.
  */
-static int check_session_file(const struct mgmt_run *run, const char *path)
+static int check_session_file(const struct mgmt_run *run, const struct stat *status)
 {
-	struct stat status;
 	uid_t uid = 0;
 	gid_t gid;
 	pid_t pid;
 
-	if (stat(path, &status) < 0)
-		return errno;
-	if (!S_ISREG(status.st_mode))
-		return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-	if (status.st_size > SCRIPT_SIZE_MAX)
+	if (!run->session)
+		return S_ISDIR(status->st_mode) ? EISDIR : 0;
+	if (!S_ISREG(status->st_mode))
+		return S_ISDIR(status->st_mode) ? EISDIR : EINVAL;
+	if (status->st_size > SCRIPT_SIZE_MAX)
 		return EFBIG;
-	if (!run->session || run->session->console || unixsock_peer(run->session->in, &uid, &gid, &pid) != 0)
+	if (run->session->console || unixsock_peer(run->session->in, &uid, &gid, &pid) != 0)
 		return 0;
-	if (uid == 0 || uid == geteuid() || uid == status.st_uid || status.st_mode & S_IROTH)
+	if (uid == 0 || uid == geteuid() || uid == status->st_uid || status->st_mode & S_IROTH)
 		return 0;
 	return EACCES;
 }
 
+/* Looked at before, lest a device be opened, and after, since the name may lead to another file by then. */
 static int open_script(const struct mgmt_run *run, const char *path, FILE **file)
 {
-	int error = run->session ? check_session_file(run, path) : 0;
 	struct stat status;
-	int fd;
+	int fd, error = stat(path, &status) < 0 ? errno : check_session_file(run, &status);
 
 	if (error)
 		return error;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (run->session ? O_NONBLOCK : 0));
 	if (fd < 0)
 		return errno;
-	*file = fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) ? NULL : fdopen(fd, "r");
+	error = fstat(fd, &status) < 0 ? errno : check_session_file(run, &status);
+	*file = error ? NULL : fdopen(fd, "r");
 	if (*file)
 		return 0;
-	error = S_ISDIR(status.st_mode) ? EISDIR : errno;
+	if (!error)
+		error = errno;
 	close(fd);
 	return error;
 }
@@ -321,6 +322,7 @@ static int run_builtin(struct mgmt_run *run, const struct builtin *builtin, unsi
 
 static int run_row(struct mgmt_run *run, const struct command *row, void *owner, struct args *args)
 {
+	bool block = row->flags & COMMAND_DATA;         /* the row may be gone after: a plugin takes its table back */
 	struct reply data;
 	int result;
 
@@ -330,7 +332,7 @@ static int run_row(struct mgmt_run *run, const struct command *row, void *owner,
 	result = command_check_args(row, args);
 	if (result == 0)
 		result = row->run(owner, &data, args);
-	return finish(run, &data, row->flags & COMMAND_DATA, result);
+	return finish(run, &data, block, result);
 }
 
 /* Drops NUL bytes, which would hide what follows them. */

@@ -21,6 +21,8 @@ int tap_open(const char *name, char *actual);
  * (offload.h), both ways. False: as by tap_open. EBUSY also: another program holds a queue of the tap, with a header of its own.
  */
 int tap_open_offload(const char *name, char *actual, bool *offload);
+/* Whether an error of reading a tap says that its interface was deleted: the descriptor is ready for ever then, and nothing comes. */
+bool tap_is_gone(int error);
 /* Whether frames of this tap have a header. */
 bool tap_has_offload(int fd);
 /*

@@ -114,6 +114,11 @@ int tap_open_offload(const char *name, char *actual, bool *offload)
 	return fd;
 }
 
+bool tap_is_gone(int error)
+{
+	return error == EBADFD;
+}
+
 bool tap_has_offload(int fd)
 {
 	struct ifreq request;

@@ -17,6 +17,12 @@ int tap_open_offload(const char *name, char *actual, bool *offload)
 	return tap_open(name, actual);
 }
 
+bool tap_is_gone(int error)
+{
+	(void)error;
+	return false;
+}
+
 bool tap_has_offload(int fd)
 {
 	(void)fd;

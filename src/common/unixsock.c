@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -106,19 +107,38 @@ static int remove_stale(const struct sockaddr_un *address)
 	return unlink(address->sun_path) < 0 && errno != ENOENT ? errno : 0;
 }
 
+/* Where a system cannot do it (EOPNOTSUPP; Linux without /proc), unixsock_bind has done it. */
+int unixsock_set_mode(const char *path, mode_t mode)
+{
+	return fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0 || errno == EOPNOTSUPP ? 0 : errno;
+}
+
+/* The umask makes them right from the start; but a directory may have a default access list, which goes before it. */
+int unixsock_bind(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+	mode_t old = umask(~mode & 0777);
+	int error = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+
+	umask(old);
+	if (error)
+		return error;
+	error = unixsock_set_mode(address->sun_path, mode);
+	if (error)
+		unlink(address->sun_path);
+	return error;
+}
+
 /* bind, then rights, then listen: a connect before the last step is refused by the kernel. */
 static int bind_and_listen(int fd, const struct sockaddr_un *address, const struct unixsock_owner *owner)
 {
 	const char *path = address->sun_path;
+	int error = unixsock_bind(fd, address, owner->mode);
 
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return errno;
-	if ((owner->group == (gid_t)-1 || lchown(path, (uid_t)-1, owner->group) == 0) &&
-	    chmod(path, owner->mode) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+	if (error)
+		return error;
+	if ((owner->group == (gid_t)-1 || lchown(path, (uid_t)-1, owner->group) == 0) && listen(fd, LISTEN_BACKLOG) == 0)
 		return 0;
-
-	int error = errno;
-
+	error = errno;
 	unlink(path);
 	return error;
 }
@@ -185,6 +205,18 @@ int unixsock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid)
 unsigned unixsock_peer_groups(int fd, gid_t *groups, unsigned max)
 {
 	socklen_t size = max * (socklen_t)sizeof(*groups);
+	unsigned count = 0;
+	gid_t *all;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 ? size / (unsigned)sizeof(*groups) : 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
+		return size / (unsigned)sizeof(*groups);
+	if (errno != ERANGE)
+		return 0;
+	all = malloc(size);             /* there are more than max, and the system tells all or none */
+	if (all && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, all, &size) == 0) {
+		count = size / (unsigned)sizeof(*all) < max ? size / (unsigned)sizeof(*all) : max;
+		memcpy(groups, all, count * sizeof(*all));
+	}
+	free(all);
+	return count;
 }

@@ -23,6 +23,14 @@ struct unixsock_owner {
 int unixsock_address(struct sockaddr_un *address, const char *path);
 
 /*
+ * Binds a socket to a new name, with these permissions whatever the umask and the directory say. Who may write in the directory may put another file in
+ * place of the new one at any time: permissions of a file that a symbolic link leads to are not changed. Returns 0 or an errno value.
+ */
+int unixsock_bind(int fd, const struct sockaddr_un *address, mode_t mode);
+/* The permissions of `path` itself; of a symbolic link they stay. Returns 0 or an errno value. */
+int unixsock_set_mode(const char *path, mode_t mode);
+
+/*
  * A listening stream socket at path. A socket there that nobody answers is replaced; one that is answered gives
  * EADDRINUSE; anything else at that path (a regular file, a directory) is left alone and gives EEXIST. Mode and group
  * are set before anybody can connect. Returns the descriptor, or -1 with errno.

@@ -6,8 +6,8 @@
  * then either closed (refused) or PLUGGED: an endpoint exists for as long as the connection does. Bytes after the request mean nothing and are
  * thrown away. A client that has not asked within REQUEST_SECONDS is closed.
  *
- * The client is who the kernel says it is (SO_PEERCRED). A client names its own datagram socket and the switch connects to it; a switch that runs as root
- * connects only to a socket that belongs to that client, lest it be used to write where the client may not.
+ * The client is who the kernel says it is (SO_PEERCRED). A client names its own datagram socket and the switch connects to it; of a client who is neither root
+ * nor the switch's own user only to a socket that belongs to that client, lest the switch be used to write where the client may not.
  *
  * Connections are bounded by the process's limit of descriptors; at the bound the listener rests until a descriptor is free.
  */
@@ -54,6 +54,8 @@ struct control {
 	struct control_config settings;
 	char directory[PATH_MAX];
 	bool remove_directory;
+	dev_t socket_device;            /* ctl as we made it, so that no other's is removed */
+	ino_t socket_inode;
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *rest;
@@ -111,13 +113,24 @@ static void refuse(struct client *client, const char *reason, int error)
 	client_close(client);
 }
 
-static bool is_clients_socket(const struct plug_request *request, uid_t user)
+/*
+ * False: the named socket is not the client's. The socket that was looked at is held (*held; -1: no need), and named by the descriptor: its own name may lead to
+ * another one by the time of connecting. Where there is no /proc it must do.
+ */
+static bool hold_clients_socket(struct plug_request *request, uid_t user, int *held)
 {
+	char *path = request->address.sun_path;
 	struct stat status;
 
-	if (request->address.sun_path[0] == '\0' || geteuid() != 0 || user == 0)
+	*held = -1;
+	if (path[0] == '\0' || user == 0 || user == geteuid())
 		return true;
-	return stat(request->address.sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_uid == user;
+	*held = open(path, O_PATH | O_CLOEXEC);
+	if (*held < 0 || fstat(*held, &status) != 0 || !S_ISSOCK(status.st_mode) || status.st_uid != user)
+		return false;
+	if (access("/proc/self/fd", X_OK) == 0)
+		snprintf(path, sizeof(request->address.sun_path), "/proc/self/fd/%d", *held);
+	return true;
 }
 
 /* Modes and owners as the manual's table has them: a switch of root's gives the socket to its client. */
@@ -183,12 +196,23 @@ static const char *refusal_text(int error)
 	}
 }
 
-static void answer(struct client *client, const struct plug_request *request)
+static void answer_user(struct client *client, const struct plug_request *request, const struct port_user *user)
 {
 	struct sockaddr_un reply;
+	struct port *port;
+	int error = open_endpoint(client, request, user, &reply, &port);
+
+	if (error)
+		refuse(client, refusal_text(error), error == ENOSPC || error == EINVAL ? 0 : error);
+	else
+		grant(client, &reply, port);
+}
+
+static void answer(struct client *client, struct plug_request *request)
+{
 	struct port_user user;
 	pid_t pid;
-	struct port *port;
+	int held;
 	int error = unixsock_peer(client->fd, &user.uid, &user.gid, &pid);
 
 	if (error) {
@@ -196,15 +220,12 @@ static void answer(struct client *client, const struct plug_request *request)
 		return;
 	}
 	user.group_count = unixsock_peer_groups(client->fd, user.groups, PORT_USER_GROUPS);
-	if (!is_clients_socket(request, user.uid)) {
-		refuse(client, "the named socket is not the client's", 0);
-		return;
-	}
-	error = open_endpoint(client, request, &user, &reply, &port);
-	if (error)
-		refuse(client, refusal_text(error), error == ENOSPC || error == EINVAL ? 0 : error);
+	if (hold_clients_socket(request, user.uid, &held))
+		answer_user(client, request, &user);
 	else
-		grant(client, &reply, port);
+		refuse(client, "the named socket is not the client's", 0);
+	if (held >= 0)
+		close(held);
 }
 
 static void read_request(struct client *client)
@@ -392,6 +413,10 @@ static int listen_in_directory(struct control *control)
 	control->fd = unixsock_listen(path, &owner);
 	if (control->fd < 0)
 		return complain(control->sw, errno, "Could not bind to socket", path);
+	if (lstat(path, &status) == 0) {
+		control->socket_device = status.st_dev;
+		control->socket_inode = status.st_ino;
+	}
 	if (leftover)                   /* a dead switch's directory is taken over with all that belongs to it */
 		control->remove_directory = true;
 	control->io = loop_add_io(control->sw->loop, control->fd, LOOP_READ, listener_event, control);
@@ -467,23 +492,40 @@ int control_open(struct vde_switch *sw, const struct control_config *config)
 	return 0;
 }
 
-void control_close(struct control *control)
+/* Somebody removed our directory and started another switch there. */
+static bool is_anothers(const struct control *control, const char *path)
+{
+	struct stat status;
+
+	return control->fd >= 0 && lstat(path, &status) == 0 &&
+	       (status.st_dev != control->socket_device || status.st_ino != control->socket_inode);
+}
+
+static void remove_files(const struct control *control)
 {
 	char path[PATH_MAX + 8];
 
+	snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
+	if (is_anothers(control, path))
+		return;
+	if (control->fd >= 0) {
+		unlink(path);
+		remove_sockets(control->directory, NULL);
+	}
+	if (control->remove_directory && control->directory[0])
+		rmdir(control->directory);
+}
+
+void control_close(struct control *control)
+{
 	if (!control)
 		return;
 	while (control->clients)
 		client_close(control->clients);
 	loop_remove_io(control->io);
 	loop_remove_timer(control->rest);
-	if (control->fd >= 0) {
+	remove_files(control);
+	if (control->fd >= 0)           /* after: while it is open its file's number is nobody else's */
 		close(control->fd);
-		snprintf(path, sizeof(path), "%s/" PLUG_CONTROL_NAME, control->directory);
-		unlink(path);
-		remove_sockets(control->directory, NULL);
-	}
-	if (control->remove_directory && control->directory[0])
-		rmdir(control->directory);
 	free(control);
 }

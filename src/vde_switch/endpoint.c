@@ -18,13 +18,23 @@ static void drain_queue(struct endpoint *endpoint)
 	struct packet *packets[ENDPOINT_BATCH];
 	struct egress frames[ENDPOINT_BATCH];
 	unsigned count = txqueue_peek(&endpoint->queue, packets, ENDPOINT_BATCH);
+	uint64_t errors = endpoint->errors;
 
 	for (unsigned i = 0; i < count; i++)
 		frames[i] = (struct egress){ .piece = &packets[i]->piece, .pieces = 1, .length = packets[i]->length,
 					     .offload = &packets[i]->offload };
 	txqueue_pop(&endpoint->queue, endpoint->ops->transmit(endpoint, frames, count));
+	endpoint->port->counters.dropped[DROP_ERROR] += endpoint->errors - errors;
 	if (txqueue_is_empty(&endpoint->queue))
 		watch_writable(endpoint, false);
+}
+
+/* Its descriptor would be ready for ever. */
+static void close_gone(struct endpoint *endpoint)
+{
+	log_warn(endpoint->sw->log, "port %u: %s '%s' is gone", endpoint->port->number, endpoint->ops->kind,
+		 endpoint->description ? endpoint->description : "");
+	endpoint_close(endpoint);
 }
 
 /*
@@ -44,6 +54,8 @@ static void endpoint_event(void *owner, int fd, unsigned events)
 		forward_receive(sw, endpoint);
 	if (sw->answering)
 		forward_receive(sw, sw->answering);
+	if (endpoint->gone)
+		close_gone(endpoint);
 }
 
 static int copy_description(struct endpoint *endpoint, const char *text, size_t length)

@@ -37,7 +37,7 @@ struct endpoint_ops {
 	/*
 	 * Fills frames whose data points to ENDPOINT_FRAME_ROOM writable bytes, with ENDPOINT_HEADROOM before; sets data, length and offload (which is all zero
 	 * on entry). 0: nothing more now. Frames that are too long are left out and counted in endpoint->oversize, those whose offload makes no sense in
-	 * endpoint->invalid.
+	 * endpoint->invalid. Where nothing can ever come any more it sets endpoint->gone: the endpoint is closed then.
 	 */
 	unsigned (*receive)(struct endpoint *endpoint, struct frame *frames, unsigned max);
 	/* Frames done with, in order, whether sent or refused for good (counted in endpoint->errors); the rest did not fit now. */
@@ -63,6 +63,7 @@ struct endpoint {
 	uint64_t errors;                /* frames that the system refused for good */
 	uint64_t oversize;              /* frames received that were too long */
 	uint64_t invalid;               /* and with impossible offload */
+	bool gone;                      /* what it was made of is no more */
 	bool offload;                   /* gives and takes frames with offload; to others they go finished */
 	bool only_uncut;                /* of these it takes those that are to be segmented, no others */
 };

@@ -52,38 +52,38 @@ static unsigned tap_transmit(struct endpoint *endpoint, const struct egress *fra
 	return count;
 }
 
-/* What was read, with offload header first, as a frame. False: it is dropped, and counted. */
+/* What was read, with offload header first, as a frame. False: it is dropped, and counted; nothing of it stays in the frame. */
 static bool accept_frame(struct endpoint *endpoint, struct frame *frame, uint32_t length)
 {
-	if (!endpoint->offload) {
-		frame->length = length;
+	unsigned header = endpoint->offload ? OFFLOAD_HEADER_SIZE : 0;
+
+	if (length < header)
+		return false;
+	frame->length = length - header;
+	if (header && !offload_read(frame->data - OFFLOAD_HEADER_SIZE, frame)) {
+		endpoint->invalid++;
+	} else if (frame->length > FRAME_MAX_SIZE && frame->offload.segments == 0) {
+		endpoint->oversize++;
+	} else {
 		return true;
 	}
-	if (length < OFFLOAD_HEADER_SIZE)
-		return false;
-	frame->length = length - OFFLOAD_HEADER_SIZE;
-	if (!offload_read(frame->data - OFFLOAD_HEADER_SIZE, frame)) {
-		endpoint->invalid++;
-		return false;
-	}
-	if (frame->length > FRAME_MAX_SIZE && frame->offload.segments == 0) {
-		endpoint->oversize++;
-		return false;
-	}
-	return true;
+	frame->offload = (struct offload){ .checksum_start = 0 };
+	return false;
 }
 
 static unsigned tap_receive(struct endpoint *endpoint, struct frame *frames, unsigned max)
 {
 	struct endpoint_tap *self = (struct endpoint_tap *)endpoint;
-	unsigned header = endpoint->offload ? OFFLOAD_HEADER_SIZE : 0, room = endpoint->offload ? ENDPOINT_FRAME_ROOM : FRAME_MAX_SIZE;
+	unsigned header = endpoint->offload ? OFFLOAD_HEADER_SIZE : 0;
 	unsigned count = 0, reads = 0, most = tries_now(&self->tries) < max ? tries_now(&self->tries) : max;
 	uint32_t bytes = 0;
 
 	for (; reads < most && bytes < BATCH_BYTES; reads++) {
-		ssize_t length = read(endpoint->fd, frames[count].data - header, header + room);
+		/* also where no frame may be so long, which else would come cut and unnoticed */
+		ssize_t length = read(endpoint->fd, frames[count].data - header, header + ENDPOINT_FRAME_ROOM);
 
 		if (length <= 0) {
+			endpoint->gone = length < 0 && tap_is_gone(errno);
 			most = 0;
 			break;
 		}

@@ -270,8 +270,6 @@ static const struct endpoint_ops unix_ops = {
 /* The client must be able to reach the socket, nobody else needs to. */
 static int give_to_client(const char *path, const struct unix_endpoint_config *config)
 {
-	if (chmod(path, config->mode) != 0)
-		return errno;
 	if (config->owner == (uid_t)-1 && config->group == (gid_t)-1)
 		return 0;
 	return lchown(path, config->owner, config->group) == 0 ? 0 : errno;
@@ -287,8 +285,9 @@ static int bind_data_socket(struct endpoint_unix *self, int fd, const struct uni
 	if (error)
 		return error;
 	unlink(path);                   /* a leftover: the directory is ours and the number in use by nobody else */
-	if (bind(fd, (struct sockaddr *)address, sizeof(*address)) != 0)
-		return errno;
+	error = unixsock_bind(fd, address, config->mode);
+	if (error)
+		return error;
 	memcpy(self->path, address->sun_path, sizeof(self->path));
 	return give_to_client(path, config);
 }

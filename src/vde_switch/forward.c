@@ -378,19 +378,44 @@ static bool accept_transparently(struct vde_switch *sw, const struct port *port,
 	return true;
 }
 
+/* The current frame's bytes are about to change: copies of them as they came, for mirrors, go out before. */
+static void let_go_of_image(struct forwarder *forwarder)
+{
+	struct frame_image *image = &forwarder->image[forwarder->current_index][AS_IT_IS];
+
+	flush_stages(forwarder);
+	packet_release(image->packet);
+	image->packet = NULL;
+	image->parts = NULL;
+	image->pieces = 0;
+}
+
+/* The tag of the current frame names a VLAN from now on; its priority stays. */
+static void name_vlan(struct vde_switch *sw, const struct port *port, struct frame *frame)
+{
+	uint8_t *control = frame->data + ETHERNET_HEADER_SIZE;
+
+	if (port->mirror_count)
+		let_go_of_image(sw->forwarder);
+	write_be16(control, (uint16_t)((read_be16(control) & ~VLAN_VID_MASK) | frame->vid));
+}
+
 /*
- * The VLAN a frame travels in (802.1Q clause 6.9). A tag with VID 0 only carries a priority: the frame belongs to the port's untagged VLAN.
- * False: the port does not accept it.
+ * The VLAN a frame travels in (802.1Q clause 6.9). A tag with VID 0 only carries a priority: the frame belongs to the port's untagged VLAN, and says so
+ * where it leaves tagged. False: the port does not accept it.
  */
 static bool classify(struct vde_switch *sw, const struct port *port, struct frame *frame)
 {
 	sw->forwarder->transparent = false;
 	frame->tagged = frame_outer_type(frame) == ETHERTYPE_VLAN && frame->length >= ETHERNET_HEADER_SIZE + ETHERNET_TAG_SIZE;
 	frame->vid = frame->tagged ? read_be16(frame->data + ETHERNET_HEADER_SIZE) & VLAN_VID_MASK : 0;
+	bool priority_only = frame->tagged && frame->vid == 0;
 	if (frame->vid == 0)
 		frame->vid = port->untagged_vid;
 	if (frame->vid == VLAN_NONE)
 		return false;
+	if (priority_only && frame->vid != 0)
+		name_vlan(sw, port, frame);
 	if (frame->vid == port->untagged_vid || vlan_is_tagged(port, frame->vid))
 		return true;
 	return accept_transparently(sw, port, frame);

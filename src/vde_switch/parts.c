@@ -63,7 +63,8 @@ bool parts_make(struct parts *parts, struct frame_image *image)
 	bool planned = segment_plan_sized(&plan, headers, image->length, image->offload.segment_size);
 	assert(planned && plan.header == image->offload.header_size && segment_count(&plan) == image->offload.segments);
 	(void)planned;
-	const uint8_t *payload = (const uint8_t *)last->iov_base + last->iov_len - plan.payload;
+	/* counted from the front: behind a short frame there is padding */
+	const uint8_t *payload = (const uint8_t *)last->iov_base + (plan.header - (image->length - (uint32_t)last->iov_len));
 	image->parts = &parts->part[parts->used];
 	for (uint32_t i = 0; i < image->offload.segments; i++)
 		make_part(&plan, headers, payload + (size_t)i * plan.size, i, &image->parts[i]);

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct tree {
 	struct stp *stp;
@@ -208,8 +209,9 @@ static enum vlan_state member_up(void *owner, uint16_t vid, struct port *port, b
 		return VLAN_FORWARDING;
 	int error = tree ? add_port(tree, port) : ENOMEM;
 	if (error) {
-		log_errno(stp->sw->log, error, "port %u cannot take part in the spanning tree of VLAN %u (at most %d ports) and stays discarding",
-			  port->number, vid, RSTP_PORTS_MAX);
+		log_limited(stp->sw->log, &stp->sw->peer_log,
+			    "port %u cannot take part in the spanning tree of VLAN %u (at most %d ports) and stays discarding: %s",
+			    port->number, vid, RSTP_PORTS_MAX, strerror(error));
 		return VLAN_DISCARDING;
 	}
 	rstp_port_set_point_to_point(tree->rstp, port->number, port->endpoint_count == 1);

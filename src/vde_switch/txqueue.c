@@ -14,11 +14,8 @@ static size_t packet_cost(uint32_t length)
 static struct packet *packet_create(const struct frame_image *image, struct txbudget *budget)
 {
 	size_t cost = packet_cost(image->length);
-	struct packet *packet;
+	struct packet *packet = malloc(cost);
 
-	if (budget->used + cost > budget->max)
-		return NULL;
-	packet = malloc(cost);
 	if (!packet)
 		return NULL;
 	uint8_t *end = packet->data;
@@ -56,6 +53,12 @@ void txqueue_clear(struct txqueue *queue)
 	queue->ring_size = 0;
 }
 
+/* A queue that is long already leaves room to those that are not: whoever reads nothing cannot take it all from those who do. */
+static bool has_room(const struct txqueue *queue, uint32_t length, const struct txbudget *budget)
+{
+	return queue->count < queue->max && queue->bytes + packet_cost(length) <= budget->max - budget->used;
+}
+
 static struct packet **slot(const struct txqueue *queue, unsigned position)
 {
 	return &queue->ring[(queue->head + position) & (queue->ring_size - 1)];
@@ -64,8 +67,12 @@ static struct packet **slot(const struct txqueue *queue, unsigned position)
 void txqueue_set_max(struct txqueue *queue, unsigned max)
 {
 	queue->max = max;
-	while (queue->count > max)
-		packet_release(*slot(queue, --queue->count));
+	while (queue->count > max) {
+		struct packet *last = *slot(queue, --queue->count);
+
+		queue->bytes -= packet_cost(last->length);
+		packet_release(last);
+	}
 }
 
 static bool grow(struct txqueue *queue)
@@ -86,7 +93,7 @@ static bool grow(struct txqueue *queue)
 
 bool txqueue_push(struct txqueue *queue, struct frame_image *image, struct txbudget *budget)
 {
-	if (queue->count >= queue->max)
+	if (!has_room(queue, image->length, budget))
 		return false;
 	if (queue->count == queue->ring_size && !grow(queue))
 		return false;
@@ -95,6 +102,7 @@ bool txqueue_push(struct txqueue *queue, struct frame_image *image, struct txbud
 	if (!image->packet)
 		return false;
 	image->packet->references++;
+	queue->bytes += packet_cost(image->length);
 	*slot(queue, queue->count++) = image->packet;
 	return true;
 }
@@ -110,8 +118,10 @@ unsigned txqueue_peek(const struct txqueue *queue, struct packet **packets, unsi
 
 void txqueue_pop(struct txqueue *queue, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		queue->bytes -= packet_cost((*slot(queue, i))->length);
 		packet_release(*slot(queue, i));
+	}
 	if (queue->ring_size)
 		queue->head = (queue->head + count) & (queue->ring_size - 1);
 	queue->count -= count;

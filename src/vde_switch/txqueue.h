@@ -3,8 +3,8 @@
  * What an endpoint has not taken yet: a bounded first-in first-out queue of frames.
  *
  * A frame that waits for several endpoints is stored once and shared by reference count. Two bounds hold: frames per
- * queue, and bytes of all queues of a switch together (struct txbudget). At either bound the newest frame is dropped (tail drop), as the
- * kernel's own socket queue does.
+ * queue, and bytes of all queues of a switch together (struct txbudget), of which one queue may have no more than it leaves free. At either bound the
+ * newest frame is dropped (tail drop), as the kernel's own socket queue does.
  */
 #ifndef VDE_TXQUEUE_H
 #define VDE_TXQUEUE_H
@@ -40,6 +40,7 @@ struct txqueue {
 	unsigned ring_size;             /* slots; a power of two */
 	unsigned head, count;
 	unsigned max;                   /* frames */
+	size_t bytes;                   /* of its frames, those included that wait in other queues, too */
 };
 
 void txqueue_init(struct txqueue *queue, unsigned max);

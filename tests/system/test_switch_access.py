@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import socket
 
 import pytest
 import vde
@@ -165,3 +166,108 @@ def test_switch_of_an_ordinary_user(lab):
         b.recv()
     assert program.end() == 0
     assert os.listdir(home) == []
+
+
+# ---- whose socket a client names -------------------------------------------------------------------------------------
+
+def ask_with(switch, own, named, user):
+    """As `user`: asks for a port with a socket bound to `own`, naming `named`; the connection, on which the answer comes."""
+    with vde.identity(user.pw_uid, user.pw_gid):
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        control.settimeout(vde.DEADLINE)
+        control.connect(os.path.join(getattr(switch, "socket", switch), "ctl"))
+        control.sendall(vde.request(named.encode()))
+        return control
+
+
+def bound(path, owner=0):
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    end.bind(path)
+    os.chmod(path, 0o600)
+    os.chown(path, owner, -1)
+    return end
+
+
+@pytest.mark.parametrize("runs_as", [0, OTHER.pw_uid], ids=["root", "user"])
+def test_sockets_of_others_are_not_connected_to(lab, runs_as):
+    """Whatever the switch itself may write to: a client is given no way to write there."""
+    home = lab.path("home")
+    os.mkdir(home)
+    os.chown(home, runs_as, -1)
+    os.chmod(lab.dir, 0o755)
+    directory = home + "/s"
+    program = lab.start(*vde.as_user(runs_as, vde.ours("vde_switch"), "-s", directory, "-m", "777", "--nostdin"))
+    vde.wait_until(lambda: vde.answers(directory + "/ctl"))
+    private, own = os.path.join(lab.open_dir, "private"), os.path.join(lab.open_dir, "own")
+    with bound(private, runs_as), bound(own, vde.NOBODY):
+        with ask_with(directory, own, private, USER) as control:
+            assert control.recv(200) == b""
+        with ask_with(directory, own, own, USER) as control:
+            assert len(control.recv(200)) == 110 or runs_as, "root may connect to it; another user has no permission here"
+    assert "the named socket is not the client's" in program.stderr
+    assert program.end() == 0
+
+
+EXCHANGE = r"""
+import os, sys
+own, private, name = sys.argv[1:]
+for number in range(10**9):
+    os.link(own, name + ".1")
+    os.replace(name + ".1", name)
+    os.symlink(private, name + ".2")
+    os.replace(name + ".2", name)
+"""
+
+
+def exchange_place(lab):
+    """Names in a directory where EXCHANGE is at home: one of root's, one of its own, and the one that is exchanged."""
+    os.chmod(lab.dir, 0o755)
+    place = lab.path("place")
+    os.mkdir(place)
+    os.chown(place, vde.NOBODY, -1)         # not like /tmp, where the system does not follow a stranger's links
+    return (os.path.join(place, word) for word in ("private", "own", "name"))
+
+
+def test_the_socket_that_was_looked_at_is_the_one_connected_to(lab):
+    """A client that goes on exchanging its socket for a link to root's: the switch never writes to that."""
+    switch = lab.switch("-m", "777")
+    private, own, name = exchange_place(lab)
+    sender = lab.plug(switch)
+    with bound(private) as victim, bound(own, vde.NOBODY):
+        lab.start(*vde.as_user(vde.NOBODY, "/usr/bin/python3", "-c", EXCHANGE, own, private, name))
+        vde.wait_until(lambda: os.path.lexists(name))
+        victim.setblocking(False)
+        answers = 0
+        for _ in range(300):
+            with ask_with(switch, own, name, USER) as control:
+                answers += len(control.recv(200)) == 110
+                sender.send(vde.frame(vde.BROADCAST, vde.mac(1)))
+                switch.settle()
+                with pytest.raises(BlockingIOError):
+                    victim.recv(100)
+        assert answers > 0
+
+
+def test_load_reads_the_file_that_was_looked_at(lab):
+    """A management client that goes on exchanging its file for a link to root's does not get to see that."""
+    switch = lab.switch("--mgmtmode", "666")
+    private, own, name = exchange_place(lab)
+    for path, text, owner in ((private, "secret", 0), (own, "# mine", vde.NOBODY)):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        os.chmod(path, 0o600)
+        os.chown(path, owner, -1)
+    lab.start(*vde.as_user(vde.NOBODY, "/usr/bin/python3", "-c", EXCHANGE, own, private, name))
+    vde.wait_until(lambda: os.path.lexists(name))
+    with vde.identity(USER.pw_uid, USER.pw_gid):
+        session = vde.Management(switch.mgmt)
+    seen = set()
+    for _ in range(20000):
+        session.send(f"load {name}\n")
+        answer = b""
+        while not answer.endswith(session.prompt):
+            answer += session.socket.recv(65536)
+        assert b"secret" not in answer
+        seen.add(answer.splitlines()[-3])
+    assert seen >= {b"1000 Success", b"1013 Permission denied"}
+    session.close()

@@ -266,6 +266,16 @@ def test_vlan_zero_tag_is_priority_only(switch, vlans):
     flooded(switch, vlans, 6, vde.frame(vde.BROADCAST, MAC[1], b"hi", vlan=0, pcp=3, size=100), {5: plain})
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_priority_tag_names_the_vlan_where_it_leaves_tagged(switch, vlans, mirrored):
+    """Else the next switch would take the frame for one of its own port's VLAN. A mirror's copy is as it came."""
+    came = vde.frame(vde.BROADCAST, MAC[1], b"hi", vlan=0, pcp=3, size=100)
+    plain, tagged = (vde.frame(vde.BROADCAST, MAC[1], b"hi", size=100, **tag) for tag in ({}, {"vlan": 10, "pcp": 3}))
+    if mirrored:
+        assert switch.command("port/mirror 1 6").code == 1000
+    flooded(switch, vlans, 1, came, {2: plain, 4: tagged, 5: tagged} | ({6: came} if mirrored else {}))
+
+
 def test_vlan_separates_addresses(switch, vlans):
     """The same address in two VLANs is two addresses."""
     for port in (1, 3):

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -253,6 +254,20 @@ def test_foreign_files_in_the_directory_stay(lab, switch):
         text.write("mine")
     assert switch.program.end() == 0
     assert os.listdir(switch.socket) == ["notes"]
+
+
+def test_another_switch_in_the_same_place_is_left_alone(lab):
+    """The directory is removed under a running switch and another one starts there: when the first ends, the second stays reachable."""
+    directory = lab.path("sw")
+    first = lab.switch(socket=directory)
+    shutil.rmtree(directory)
+    second = lab.switch(socket=directory)
+    plug = lab.plug(second, address=os.path.join(directory, ".123-00000"))
+    assert first.program.end() == 0
+    assert os.path.exists(plug.switch_path) and os.path.exists(plug.address)
+    lab.plug(second)
+    second.stop()
+    assert not os.path.exists(directory)
 
 
 def test_restart_over_what_a_killed_switch_left(lab):

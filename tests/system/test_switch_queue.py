@@ -95,3 +95,15 @@ def test_slow_management_reader_holds_up_nobody(lab, switch):
         a.send(vde.frame(vde.BROADCAST, vde.mac(1)))
         b.recv()
         assert switch.program.resident_kib() < 100000
+
+
+def test_what_waited_for_a_reader_that_went_is_counted(lab, switch):
+    sender, reader = lab.plug(switch), lab.plug(switch)
+    for _ in range(1000):
+        sender.send(vde.frame(vde.BROADCAST, vde.mac(1), size=1000))
+    switch.settle(1000)
+    waiting, _ = unsent(switch, 2)
+    assert waiting > 0
+    reader.data.close()                         # its connection stays
+    vde.wait_until(lambda: unsent(switch, 2)[0] == 0)
+    assert f" error={waiting} " in switch.ask("stats 2")[0]

@@ -73,6 +73,49 @@ def test_tap_that_is_down_does_no_harm(lab):
     switch.stop()
 
 
+# The longest frame that an interface lets pass is 65535 bytes, and 4 more when it is tagged; this one wants its checksum to be done.
+SEND_TOO_LONG = r"""
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+s.setsockopt(263, 15, 1)        # SOL_PACKET, PACKET_VNET_HDR
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+s.bind((sys.argv[1], 0x8100))
+frame = (b"\xff" * 6 + b"\2\0\0\0\0\7" + b"\x81\0\0\0\x88\xb5").ljust(65539, b"x")
+s.send(struct.pack("=BBHHHH", 1, 0, 0, 0, 60000, 6) + frame)
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--no-offload"]])
+def test_too_long_a_frame_is_dropped_whole(lab, options):
+    """It is not cut, and of what was to be done with it nothing is done with the frames after it."""
+    tap = lab.name()
+    switch = lab.switch("-t", tap, *options)
+    space, plug, other = lab.namespace(), lab.plug(switch), lab.plug(switch)
+    space.add_tap(tap, mtu=65521)
+    space.run("/usr/bin/python3", "-c", SEND_TOO_LONG, tap)
+    vde.wait_until(lambda: "oversize=1 " in switch.ask("stats 1")[0], "it is counted")
+    for number in range(3):
+        sent = vde.frame(vde.BROADCAST, vde.mac(number), b"after it", size=100)
+        plug.send(sent)
+        assert other.expect(sent) == sent
+    assert not any(len(frame) > 60000 for frame in plug.recv_now() + other.recv_now())
+
+
+@pytest.mark.parametrize("options", [[], ["--no-offload"]])
+def test_tap_that_is_deleted(lab, options):
+    """Its descriptor stays ready for ever: the switch must not go round in circles for it."""
+    tap = lab.name()
+    switch = lab.switch("-t", tap, *options)
+    plug = lab.plug(switch)
+    subprocess.run([vde.need_program("ip"), "link", "del", tap], check=True)
+    vde.wait_until(lambda: 1 not in switch.ports(), "the port is left")
+    assert f"'{tap}' is gone" in switch.program.stderr
+    assert lab.plug(switch).switch_path.split("/")[-1].startswith("001."), "the port is free"
+    plug.send(vde.frame(vde.BROADCAST, vde.mac(1)))
+    switch.settle()
+    switch.stop()
+
+
 def test_socket_client_does_not_join_a_tap(lab):
     tap = lab.name()
     switch = lab.switch("-t", tap)

@@ -26,8 +26,8 @@ def uncut(frame, size, *, kind=1, flags=1, start=34, offset=16):
     return vde.UNCUT_MARK + struct.pack("=BBHHHH", flags, kind, HEADERS, size, start, offset) + frame
 
 
-def asking(lab, switch):
-    plug = lab.plug(switch, aggregates=True)
+def asking(lab, switch, **options):
+    plug = lab.plug(switch, aggregates=True, **options)
     plug.send(vde.UNCUT_MARK)
     switch.settle()
     return plug
@@ -80,7 +80,23 @@ BAD = {
     "another beginning of the sum": uncut(tcp(b"x" * 3000), 1000, start=20),
     "too many segments": uncut(tcp(b"x" * 60000), 1),
     "shorter than it says": uncut(tcp(b"x" * 3000)[:-1], 1000),
+    "no length": uncut(tcp(b"ab")[:16] + b"\0\0" + tcp(b"ab")[18:], 1),
 }
+
+
+@pytest.mark.parametrize("vlan", [None, 10])
+def test_cut_when_shorter_than_a_frame_may_be(lab, switch, vlan):
+    """The padding of the whole is not taken for its payload, whether or not a tag goes from it."""
+    for line in ("vlan/create 10", "port/create 1", "port/create 2", "vlan/addport 10 1", "port/setvlan 2 10"):
+        assert switch.command(line).code == 1000
+    plug = asking(lab, switch, port=1)
+    peer, frame = lab.plug(switch, port=2 if vlan else 3), tcp(b"ab")
+    if vlan:
+        frame = frame[:12] + struct.pack("!HH", 0x8100, vlan) + frame[12:]
+    plug.send(uncut(frame, 1, start=len(frame) - 22))
+    got = peer.frames(2)
+    assert [f[HEADERS:] for f in got] == [b"a".ljust(6, b"\0"), b"b".ljust(6, b"\0")]
+    assert all(is_complete(f[:HEADERS + 1]) for f in got)
 
 
 @pytest.mark.parametrize("what", BAD)

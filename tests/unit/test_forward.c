@@ -235,7 +235,7 @@ static void vlan_membership_decides(void **state)
 	static const struct { unsigned from; int vid; uint32_t out[4]; } table[] = {
 		{ 1, -1, { 0, 104, 0, 0 } },
 		{ 1, 5, { 0, 104, 0, 0 } },
-		{ 1, 0, { 0, 104, 0, 0 } },             /* priority tag: the port's own VLAN */
+		{ 1, 0, { 0, 104, 0, 0 } },             /* priority tag: the port's own VLAN, which it names then */
 		{ 1, 6, { 0, 0, 0, 0 } },
 		{ 2, -1, { 0, 0, 100, 0 } },
 		{ 2, 5, { 100, 0, 0, 0 } },
@@ -269,7 +269,7 @@ static void vlan_membership_decides(void **state)
 				assert_int_equal(port[p]->held[0].length, table[i].out[p]);
 			if (got && table[i].out[p] == 104)
 				assert_int_equal(read_be16(port[p]->held[0].data + 14),
-						 table[i].vid > 0 ? table[i].vid : table[i].vid == 0 ? 0 : 5);
+						 table[i].vid > 0 ? table[i].vid : 5);
 			if (got && table[i].out[p] == 100)
 				assert_int_equal(read_be16(port[p]->held[0].data + 12), 0x0800);
 		}

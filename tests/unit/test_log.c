@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 static void test_escape(void **state)
@@ -117,6 +118,30 @@ static void test_long_line_is_cut(void **state)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
+/* A program that started this one and never reads what it says. */
+static void test_full_pipe_holds_up_nobody(void **state)
+{
+	int saved = dup(STDERR_FILENO), ends[2];
+	struct log log;
+	char byte = 'x';
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(ends[1], &byte, 1) == 1)
+		;
+	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_init(&log, "test");
+	alarm(20);
+	log_error(&log, "nobody reads this");
+	alarm(0);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +149,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_long_line_is_cut),
+		cmocka_unit_test(test_full_pipe_holds_up_nobody),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -649,6 +649,33 @@ static void test_tables_come_and_go(void **state)
 	assert_null(reply.text);
 }
 
+/* A command that takes back the table in which it stands, whose memory is somebody else's at once. */
+static int run_leave(void *owner, struct reply *reply, const struct args *args)
+{
+	struct server *server = owner;
+	struct command *table = (struct command *)(uintptr_t)args->row;
+
+	(void)reply;
+	mgmt_remove_commands(server->mgmt, table, server);
+	memset(table, 0xff, sizeof(*table));
+	return 0;
+}
+
+static void test_table_leaves_in_its_command(void **state)
+{
+	struct server *server = *state;
+	struct command table[] = { { "leave", "", "gone", 0, 0, run_leave, 0 }, { 0 } };
+	struct reply reply;
+
+	reply_init(&reply);
+	assert_int_equal(mgmt_add_commands(server->mgmt, table, server), 0);
+	assert_int_equal(mgmt_execute(server->mgmt, "leave", &reply), 0);
+	assert_string_equal(reply.text, "1000 Success\n");
+	reply_free(&reply);
+	assert_int_equal(mgmt_execute(server->mgmt, "leave", &reply), ENOSYS);
+	reply_free(&reply);
+}
+
 static void test_listen_errors(void **state)
 {
 	struct server *server = *state;
@@ -778,6 +805,7 @@ int main(void)
 		TEST(test_script_lines_are_bounded),
 		TEST(test_start_script),
 		TEST(test_tables_come_and_go),
+		TEST(test_table_leaves_in_its_command),
 		TEST(test_listen_errors),
 		TEST(test_console_on_pipes),
 		TEST(test_console_from_a_file),

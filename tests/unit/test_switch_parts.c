@@ -299,6 +299,44 @@ static void a_queue_keeps_order_and_its_bound(void **state)
 	assert_int_equal(budget.used, 0);
 }
 
+/* Pushes frames of their own until one is refused. */
+static unsigned fill(struct txqueue *queue, struct txbudget *budget)
+{
+	uint8_t data[1000] = { 0 };
+	unsigned count = 0;
+
+	for (bool taken = true; taken; count += taken) {
+		struct frame frame = { .data = data, .length = sizeof(data) };
+		struct frame_image image = image_of(&frame);
+
+		taken = txqueue_push(queue, &image, budget);
+		packet_release(image.packet);
+	}
+	return count;
+}
+
+static void queues_that_nobody_reads_leave_room_for_others(void **state)
+{
+	struct txbudget budget = { .max = 1000 << 10 };
+	struct txqueue queue[10];
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		txqueue_init(&queue[i], 65536);
+	assert_in_range(fill(&queue[0], &budget), 450, 500);
+	for (unsigned i = 1; i < 9; i++)
+		fill(&queue[i], &budget);
+	assert_true(fill(&queue[9], &budget) > 0);
+	assert_true(budget.used <= budget.max);
+	txqueue_set_max(&queue[0], 1);
+	assert_in_range(fill(&queue[8], &budget), 100, 500);
+	txqueue_pop(&queue[8], 100);
+	assert_in_range(fill(&queue[8], &budget), 100, 200);
+	for (unsigned i = 0; i < 10; i++)
+		txqueue_clear(&queue[i]);
+	assert_int_equal(budget.used, 0);
+}
+
 static void images_of_a_frame(void **state)
 {
 	uint8_t data[128];
@@ -334,6 +372,7 @@ int main(void)
 		LAB_TEST(vlans_1_to_4094),
 		LAB_TEST(vlan_membership_rules),
 		cmocka_unit_test(a_queue_keeps_order_and_its_bound),
+		cmocka_unit_test(queues_that_nobody_reads_leave_room_for_others),
 		cmocka_unit_test(images_of_a_frame),
 	};
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,53 @@ static void test_other_files_are_left_alone(void **state)
 	assert_int_equal(errno, EEXIST);
 }
 
+/* More groups than there is room for: the first ones, not none. */
+static void test_groups_of_the_peer(void **state)
+{
+	gid_t groups[100], found[100];
+	int before = getgroups(0, NULL), fds[2];
+	gid_t *old = calloc((size_t)before + 1, sizeof(*old));
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_true(getgroups(before, old) == before);
+	for (unsigned i = 0; i < 100; i++)
+		groups[i] = 5000 + i;
+	assert_int_equal(setgroups(100, groups), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(setgroups((size_t)before, old), 0);
+	assert_int_equal(unixsock_peer_groups(fds[0], found, 100), 100);
+	assert_memory_equal(found, groups, sizeof(groups));
+	assert_int_equal(unixsock_peer_groups(fds[0], found, 64), 64);
+	assert_memory_equal(found, groups, 64 * sizeof(gid_t));
+	close(fds[0]);
+	close(fds[1]);
+	free(old);
+}
+
+/* Who may write in a directory may exchange what somebody else has just made there. */
+static void test_mode_of_a_link_stays(void **state)
+{
+	struct place *place = *state;
+	char file[220];
+	struct stat status;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/private", place->directory);
+	fd = open(file, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(symlink(file, place->path), 0);
+	assert_int_equal(unixsock_set_mode(place->path, 0666), 0);
+	assert_int_equal(stat(file, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	assert_int_equal(unixsock_set_mode(file, 0640), 0);
+	assert_int_equal(stat(file, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0640);
+	assert_int_equal(unlink(place->path) | unlink(file), 0);
+}
+
 static void test_path_length(void **state)
 {
 	struct place *place = *state;
@@ -159,6 +207,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_live_socket_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_socket_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_files_are_left_alone, setup, teardown),
+		cmocka_unit_test(test_groups_of_the_peer),
+		cmocka_unit_test_setup_teardown(test_mode_of_a_link_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_path_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	};
