@@ -8,6 +8,7 @@
 #include "mirror_client.h"
 
 #include "common/cli.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/pcapng.h"
@@ -309,8 +310,10 @@ int main(int argc, char **argv)
 			 .stop_at_word = false,
 			 .purpose = "Writes what a network carries in pcapng, to a file or live: vde_pcap SWITCH | tcpdump -r -" },
 	};
-	int word = cli_parse(&capture.cli, argc, argv, &capture.options), status = 1;
+	int word, status = 1;
 
+	daemon_fill_descriptors();
+	word = cli_parse(&capture.cli, argc, argv, &capture.options);
 	if (word == argc)
 		cli_usage_error(&capture.cli, "the switch is missing");
 	if ((capture.options.port != UINT32_MAX) != (capture.options.mgmt != NULL))

@@ -4,6 +4,7 @@
 #include "json_block.h"
 
 #include "common/cli.h"
+#include "common/daemon.h"
 #include "common/number.h"
 #include "mgmt_client/mgmt_client.h"
 
@@ -281,11 +282,12 @@ int main(int argc, char **argv)
 			 .purpose = "Sends commands to the management socket of vde_switch, wirefilter, slirpvde and others.\n"
 				    "Exit status: 0 when each was answered with 1000, 1 when one was not, 2 after wrong usage." },
 	};
-	int words = cli_parse(&vdecmd.cli, argc, argv, &vdecmd.options);
 	char *command;
 	bool more = true;
-	int error;
+	int words, error;
 
+	daemon_fill_descriptors();
+	words = cli_parse(&vdecmd.cli, argc, argv, &vdecmd.options);
 	choose_defaults(&vdecmd, argv[0]);
 	accept_codes(&vdecmd, vdecmd.options.accept);
 	accept_codes(&vdecmd, getenv("VDECMD_ACCEPT"));        /* for programs whose calls of vdecmd cannot be changed */

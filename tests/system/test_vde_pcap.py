@@ -106,6 +106,22 @@ def test_network_that_ends(lab):
     assert read_back(lab.path("x")) == sent
 
 
+def test_without_standard_descriptors(lab):
+    """Started with 0, 1 and 2 closed, its messages become neither frames nor a part of the file."""
+    switch = lab.switch("-x")
+    a, b = lab.plug(switch), lab.plug(switch)
+    capture = lab.start("/bin/sh", "-c", f"exec {vde.ours('vde_pcap')} -c 1 -w {lab.path('x')} {switch.socket} <&- >&- 2>&-")
+    vde.wait_until(lambda: len(switch.ports()) == 3, "the capture's plug")
+    frame = vde.frame(vde.BROADCAST, vde.mac(1))
+    a.send(frame)
+    assert capture.wait() == 0
+    b.expect(frame)
+    switch.settle()
+    assert b.recv_now() == []
+    with open(lab.path("x"), "rb") as file:
+        assert b"captured" not in file.read()
+
+
 def test_shared_output_stays_as_it_was(lab, switch):
     reader, writer = os.pipe()
     capture = lab.start("vde_pcap", switch.socket, stdout=writer)
