@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -256,6 +257,11 @@ class Terminal:
             raise
 
     def close(self):
+        """vdeterm first: the SIGCONT of a hang-up takes away the SIGSTOP by which a leak checker stops a program that ends just then, and both wait for ever."""
+        pane = subprocess.run([*self.tmux, "list-panes", "-F", "#{pane_pid}"], check=False, stdout=subprocess.PIPE, text=True).stdout
+        for child in vde.children(pane.strip()) if pane else []:
+            os.kill(child, signal.SIGTERM)
+            vde.wait_until(lambda: not vde.pid_is_alive(child), "vdeterm's end")
         subprocess.run([*self.tmux, "kill-server"], check=False)
 
 
@@ -308,6 +314,24 @@ def test_vdeterm_leaves_the_terminal_as_it_was(lab, switch, terminal):
     with open(history) as file:
         assert file.read() == "port/create 3\n"
     assert vde.mode_of(history) == 0o600
+
+
+@pytest.mark.parametrize("typed", ["port/crea", "port/create 29\n"], ids=["editing", "waiting"])
+def test_vdeterm_ends_with_its_terminal(lab, switch, typed):
+    """Also when no signal tells of it, and the server does not answer."""
+    master, slave = os.openpty()
+    term = lab.start("vdeterm", "-H", "", switch.mgmt, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    while b"]: " not in shown:
+        shown += os.read(master, 4096)
+    switch.program.kill(signal.SIGSTOP)
+    os.write(master, typed.encode())
+    while typed.strip().encode() not in shown:
+        shown += os.read(master, 4096)
+    os.close(master)
+    assert term.wait() == 128 + signal.SIGHUP
+    switch.program.kill(signal.SIGCONT)
 
 
 def test_vdeterm_ends_with_the_server(lab, switch, terminal):
