@@ -108,6 +108,27 @@ def test_vdecmd_silent_server(lab):
     assert done.returncode == 1 and "prompt" in done.stderr
 
 
+def test_vdecmd_escapes_what_would_speak_to_the_terminal(lab):
+    import socket
+    master, slave = os.openpty()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(lab.path("rude"))
+        server.listen()
+        for output in (slave, None):
+            program = lab.start("vdecmd", "-s", lab.path("rude"), "x", stdout=output)
+            session = server.accept()[0]
+            session.sendall(b"\nvde$ ")
+            assert session.recv(100) == b"x\n"
+            session.sendall(b"0000 DATA END WITH '.'\na\x1b[2J\n.\n1022 no\x1b]0;x\x07\nvde$ ")
+            assert program.wait() == 1
+            assert program.stderr == "vdecmd: x: 1022 no\\x1b]0;x\\x07\n"
+            session.close()
+    assert os.read(master, 100) == b"a\\x1b[2J\r\n"
+    assert program.stdout == "a\x1b[2J\n"         # a script gets it as it is
+    os.close(master)
+    os.close(slave)
+
+
 def test_unixcmd_is_the_second_name(lab, switch):
     done = lab.run("unixcmd", "-s", switch.mgmt, "-f", "-", "port/showinfo", input="")
     assert done.returncode == 0 and done.stdout.startswith("Numports=32\n")
