@@ -303,6 +303,9 @@ int loop_add_signal(struct loop *loop, int signal_number, loop_signal_callback *
 		return EINVAL;
 	if (!call)
 		return signal(signal_number, SIG_IGN) == SIG_ERR ? errno : 0;
+	/* Inherited as ignored, it would have the kernel bury children before they can be waited for. */
+	if (signal_number == SIGCHLD && signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+		return errno;
 	sigemptyset(&one);
 	sigaddset(&one, signal_number);
 	if (sigprocmask(SIG_BLOCK, &one, NULL) < 0)

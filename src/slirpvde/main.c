@@ -366,6 +366,7 @@ int main(int argc, char **argv)
 	static struct slirpvde program;
 	int status;
 
+	daemon_fill_descriptors();
 	options_parse(&program.options, argc, argv);
 	log_init(&program.log, argv[0]);
 	program.log.verbose = program.options.verbose;

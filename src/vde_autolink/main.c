@@ -152,6 +152,7 @@ int main(int argc, char **argv)
 	struct daemon daemon = { .ready_fd = -1 };
 	int status = EXIT_FAILURE;
 
+	daemon_fill_descriptors();
 	log_init(&program.log, argv[0]);
 	cli_parse(&cli, argc, argv, &program.options);
 	if (!program.options.socket || !program.options.switch_mgmt)

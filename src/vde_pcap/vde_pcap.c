@@ -8,27 +8,25 @@
 #include "mirror_client.h"
 
 #include "common/cli.h"
-#include "common/frame.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/pcapng.h"
+#include "wire/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libvdeplug.h>
 #include <pcap/pcap.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-	BATCH = 64,
 	RETRY_NS = 20 * 1000 * 1000,    /* a reader that is behind is offered the rest after this time */
 	END_TRIES = 100,                /* and at the end of the program so often */
 	DESCRIPTION_SIZE = 64,
@@ -49,9 +47,11 @@ struct vde_pcap {
 	struct cli cli;
 	struct loop *loop;
 	struct loop_timer *retry;
-	VDECONN *plug;
+	struct wire *plug;
 	int out;
+	int out_flags;                  /* of stdout, which others may share: put back at the end; -1: it is ours */
 	struct pcapng pcapng;
+	bool told;                      /* why the output cannot be written */
 	struct bpf_program filter;
 	bool filtered;
 	bool mirrored;
@@ -108,6 +108,7 @@ static void flush(struct vde_pcap *capture)
 		loop_stop(capture->loop, 0);
 	} else if (error != 0) {
 		complain(capture, out_name(capture), strerror(error));
+		capture->told = true;
 		loop_stop(capture->loop, 1);
 	}
 }
@@ -117,42 +118,31 @@ static void flush_again(void *owner)
 	flush(owner);
 }
 
-static void plug_ready(void *owner, int fd, unsigned events)
+static void receive(void *owner, struct frame *frames, unsigned count)
 {
 	struct vde_pcap *capture = owner;
-	uint8_t data[FRAME_MAX_SIZE + 1];
-	uint64_t now = time_of_day();
+	uint64_t now = time_of_day(), wanted = capture->options.count ? capture->options.count : UINT64_MAX;
 
-	(void)fd;
-	(void)events;
-	for (int i = 0; i < BATCH; i++) {
-		ssize_t length = vde_recv(capture->plug, data, sizeof(data), MSG_DONTWAIT);
-
-		if (length <= 0)
-			break;
-		if (length < ETHERNET_HEADER_SIZE || length > FRAME_MAX_SIZE || !passes(capture, data, (uint32_t)length))
+	for (unsigned i = 0; i < count && capture->seen < wanted; i++) {
+		if (!passes(capture, frames[i].data, frames[i].length))
 			continue;
-		pcapng_packet(&capture->pcapng, 0, now, data, (uint32_t)length, PCAPNG_UNKNOWN);
-		if (++capture->seen == capture->options.count) {
+		pcapng_packet(&capture->pcapng, 0, now, frames[i].data, frames[i].length, PCAPNG_UNKNOWN);
+		if (++capture->seen == wanted)
 			loop_stop(capture->loop, 0);
-			break;
-		}
 	}
 	flush(capture);
 }
 
-static void switch_gone(void *owner, int fd, unsigned events)
+static void network_gone(void *owner, int error)
 {
 	struct vde_pcap *capture = owner;
-	char byte;
 
-	(void)events;
-	if (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0 || errno == EAGAIN)
-		return;
-	complain(capture, "the switch", "closed the connection");
+	complain(capture, "the network", error != 0 ? strerror(error) : "closed the connection");
 	capture->mirrored = false;
 	loop_stop(capture->loop, 1);
 }
+
+static const struct wire_callbacks plug_callbacks = { .receive = receive, .lost = network_gone };
 
 /* The reader of a pipe went: there need not come another packet to find that out. */
 static void output_event(void *owner, int fd, unsigned events)
@@ -208,12 +198,14 @@ static bool open_output(struct vde_pcap *capture)
 		capture->out = STDOUT_FILENO;
 		if (isatty(STDOUT_FILENO))
 			cli_usage_error(&capture->cli, "a capture is nothing for a terminal: use -w FILE, or a pipe");
-		fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
+		capture->out_flags = fcntl(STDOUT_FILENO, F_GETFL);
 	} else {
 		capture->out = open(capture->options.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	}
 	if (capture->out < 0)
 		complain(capture, capture->options.file, strerror(errno));
+	else
+		fcntl(capture->out, F_SETFL, fcntl(capture->out, F_GETFL) | O_NONBLOCK);
 	return capture->out >= 0;
 }
 
@@ -224,7 +216,7 @@ static bool open_plug(struct vde_pcap *capture, const char *name)
 	if (getrandom(&token, sizeof(token), GRND_NONBLOCK) != sizeof(token))
 		token = (unsigned)time_of_day();
 	snprintf(capture->description, sizeof(capture->description), "vde_pcap-%08x", token);
-	capture->plug = vde_open((char *)(uintptr_t)name, capture->description, NULL);
+	capture->plug = wire_open_plug(capture->loop, name, capture->description, NULL, &plug_callbacks, capture);
 	if (capture->plug == NULL)
 		complain(capture, name, strerror(errno));
 	return capture->plug != NULL;
@@ -246,43 +238,51 @@ static bool begin_mirror(struct vde_pcap *capture)
 static bool watch(struct vde_pcap *capture)
 {
 	static const int signals[] = { SIGTERM, SIGHUP, SIGINT };
-	int control = vde_ctlfd(capture->plug);
 
-	capture->loop = loop_create();
-	if (capture->loop == NULL || loop_add_signal(capture->loop, SIGPIPE, NULL, NULL) != 0)
-		return false;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		if (loop_add_signal(capture->loop, signals[i], got_signal, capture) != 0)
 			return false;
 	capture->retry = loop_add_timer(capture->loop, flush_again, capture);
-	if (capture->retry == NULL ||
-	    loop_add_io(capture->loop, vde_datafd(capture->plug), LOOP_READ, plug_ready, capture) == NULL)
-		return false;
-	if (!watch_output(capture))
-		return false;
-	return control < 0 || loop_add_io(capture->loop, control, LOOP_READ, switch_gone, capture) != NULL;
+	return capture->retry != NULL && watch_output(capture);
 }
 
-/* What a slow reader has not taken yet is offered for up to two seconds more. */
-static void finish(struct vde_pcap *capture)
+/* What a slow reader has not taken yet is offered for up to two seconds more. False after a message: not all could be written. */
+static bool write_rest(struct vde_pcap *capture)
+{
+	struct timespec pause = { .tv_nsec = RETRY_NS };
+	int error = pcapng_flush(&capture->pcapng);
+
+	for (int i = 0; i < END_TRIES && error == EAGAIN; i++) {
+		nanosleep(&pause, NULL);
+		error = pcapng_flush(&capture->pcapng);
+	}
+	if (error == 0 || error == EPIPE)
+		return true;
+	if (!capture->told)
+		complain(capture, out_name(capture), error == EAGAIN ? "the reader does not take the rest" : strerror(error));
+	return false;
+}
+
+static bool finish(struct vde_pcap *capture)
 {
 	char problem[MIRROR_PROBLEM_SIZE];
-	struct timespec pause = { .tv_nsec = RETRY_NS };
+	bool written;
 
 	if (capture->mirrored &&
 	    mirror_end(capture->options.mgmt, capture->options.port, capture->own_port, problem) != 0)
 		complain(capture, capture->options.mgmt, problem);
-	for (int i = 0; i < END_TRIES && pcapng_flush(&capture->pcapng) == EAGAIN; i++)
-		nanosleep(&pause, NULL);
+	written = write_rest(capture);
 	if (capture->pcapng.buffer != NULL && !capture->options.quiet)
 		fprintf(stderr, "%s: %llu packets captured, %llu dropped because the output was too slow\n", capture->cli.program,
 			(unsigned long long)capture->pcapng.packets, (unsigned long long)capture->pcapng.dropped);
 	pcapng_close(&capture->pcapng);
+	if (capture->out_flags >= 0)
+		fcntl(capture->out, F_SETFL, capture->out_flags);
+	wire_close(capture->plug);
 	loop_destroy(capture->loop);
-	if (capture->plug != NULL)
-		vde_close(capture->plug);
 	if (capture->filtered)
 		pcap_freecode(&capture->filter);
+	return written;
 }
 
 static int run(struct vde_pcap *capture, const char *where)
@@ -305,13 +305,15 @@ static int run(struct vde_pcap *capture, const char *where)
 int main(int argc, char **argv)
 {
 	struct vde_pcap capture = {
-		.options = { .port = UINT32_MAX },
+		.options = { .port = UINT32_MAX }, .out_flags = -1,
 		.cli = { .synopsis = "vde_pcap [OPTIONS] SWITCH|LOCATOR [FILTER...]", .options = option_table, .max_words = -1,
 			 .stop_at_word = false,
 			 .purpose = "Writes what a network carries in pcapng, to a file or live: vde_pcap SWITCH | tcpdump -r -" },
 	};
-	int word = cli_parse(&capture.cli, argc, argv, &capture.options), status = 1;
+	int word, status = 1;
 
+	daemon_fill_descriptors();
+	word = cli_parse(&capture.cli, argc, argv, &capture.options);
 	if (word == argc)
 		cli_usage_error(&capture.cli, "the switch is missing");
 	if ((capture.options.port != UINT32_MAX) != (capture.options.mgmt != NULL))
@@ -319,8 +321,10 @@ int main(int argc, char **argv)
 	if (word + 1 < argc && !compile_filter(&capture, argv + word + 1, argc - word - 1))
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	if (open_plug(&capture, argv[word]) && open_output(&capture) && begin_mirror(&capture))
+	capture.loop = loop_create();
+	if (capture.loop == NULL)
+		complain(&capture, "start", strerror(errno));
+	else if (open_plug(&capture, argv[word]) && open_output(&capture) && begin_mirror(&capture))
 		status = run(&capture, argv[word]);
-	finish(&capture);
-	return status == 0 ? 0 : 1;
+	return finish(&capture) && status == 0 ? 0 : 1;
 }

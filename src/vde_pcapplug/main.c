@@ -2,6 +2,7 @@
 /* vde_pcapplug: a cable between a switch and an Ethernet interface of this machine. */
 #include "config.h"
 
+#include "common/daemon.h"
 #include "vde_pcapplug/wire_pcap.h"
 #include "wire/attach_program.h"
 
@@ -81,9 +82,11 @@ int main(int argc, char **argv)
 		.options = option_rows, .max_words = 1,
 	};
 	char text[CAPTURE_ERROR_SIZE] = "";
-	int word = cli_parse(&cli, argc, argv, &program.options);
+	int word;
 
+	daemon_fill_descriptors();
 	log_init(&program.log, argv[0]);
+	word = cli_parse(&cli, argc, argv, &program.options);
 	if (word >= argc)
 		cli_usage_error(&cli, "the name of the interface is missing");
 	program.interface = argv[word];

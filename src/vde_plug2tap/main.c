@@ -2,6 +2,7 @@
 /* vde_plug2tap: a cable between a switch and a tap interface. */
 #include "config.h"
 
+#include "common/daemon.h"
 #include "common/netif.h"
 #include "common/tap.h"
 #include "wire/attach_program.h"
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	daemon_fill_descriptors();
 	log_init(&program.log, argv[0]);
 	parse_options(&program, argc, argv);
 	status = attach_program_run(&attach);

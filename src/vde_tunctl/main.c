@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "common/cli.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "common/number.h"
 
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 	gid_t group = (gid_t)-1;
 	struct log log;
 
+	daemon_fill_descriptors();
 	log_init(&log, argv[0]);
 	cli_parse(&cli, argc, argv, &options);
 	if (options.remove && (options.name || options.user || options.group || options.tun))

@@ -126,6 +126,8 @@ void json_string(FILE *out, const char *text, size_t length)
 			fprintf(out, "\\%c", byte[i]);
 		else if (byte[i] < 0x20 || byte[i] == 0x7f || sequence == 0)
 			fprintf(out, "\\u%04x", byte[i]);
+		else if (byte[i] == 0xc2 && byte[i + 1] < 0xa0)         /* a control character, too: U+0080 to U+009F */
+			fprintf(out, "\\u%04x", byte[i + 1]);
 		else
 			fwrite(byte + i, 1, sequence, out);
 		i += sequence > 0 ? sequence : 1;

@@ -4,6 +4,7 @@
 #include "json_block.h"
 
 #include "common/cli.h"
+#include "common/daemon.h"
 #include "common/number.h"
 #include "mgmt_client/mgmt_client.h"
 
@@ -37,6 +38,7 @@ struct vdecmd {
 	bool array;                     /* --json: answers are elements of one array */
 	bool any_answer;
 	bool failed;
+	bool terminal;                  /* stdout is one */
 	/* the answer that comes in */
 	char **line;
 	size_t lines, lines_size;
@@ -64,6 +66,26 @@ static const struct cli_option option_table[] = {
 	{ 0, "version", NULL, "the version", CLI_VERSION, 0, 0, 0, NULL },
 	{ 0 },
 };
+
+/* What a server said, for a person: bytes that could speak to the terminal are written as \xNN. */
+static void show(FILE *out, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)text[i];
+
+		if ((byte >= 0x20 && byte < 0x7f) || byte == '\t')
+			fputc(byte, out);
+		else
+			fprintf(out, "\\x%02x", byte);
+	}
+	fputc('\n', out);
+}
+
+static void show_code(const struct vdecmd *vdecmd)
+{
+	fprintf(stderr, "%u ", vdecmd->code);
+	show(stderr, vdecmd->text, strlen(vdecmd->text));
+}
 
 static void keep_line(struct vdecmd *vdecmd, const struct mgmt_event *event)
 {
@@ -99,8 +121,10 @@ static void drop_lines(struct vdecmd *vdecmd)
 /* `load` answers with a code for each line of its file; only the last one, its own, is the result. The others are told when they are errors. */
 static void code_event(struct vdecmd *vdecmd, const struct mgmt_event *event)
 {
-	if (vdecmd->code != 0 && vdecmd->code != MGMT_CODE_SUCCESS && !vdecmd->options.verbose)
-		fprintf(stderr, "%s: %u %s\n", vdecmd->cli.program, vdecmd->code, vdecmd->text);
+	if (vdecmd->code != 0 && vdecmd->code != MGMT_CODE_SUCCESS && !vdecmd->options.verbose) {
+		fprintf(stderr, "%s: ", vdecmd->cli.program);
+		show_code(vdecmd);
+	}
 	vdecmd->code = event->code;
 	snprintf(vdecmd->text, sizeof(vdecmd->text), "%s", event->text);
 }
@@ -113,7 +137,7 @@ static void answer_event(void *owner, const struct mgmt_event *event)
 	if (vdecmd->options.verbose && shown) {
 		if (event->code != 0)
 			fprintf(stderr, "%04u ", event->code);
-		fprintf(stderr, "%s\n", event->text);
+		show(stderr, event->text, event->length);
 	}
 	switch (event->kind) {
 	case MGMT_EVENT_DATA_BEGIN:
@@ -122,6 +146,8 @@ static void answer_event(void *owner, const struct mgmt_event *event)
 	case MGMT_EVENT_DATA:
 		if (vdecmd->options.json) {
 			keep_line(vdecmd, event);
+		} else if (vdecmd->terminal) {
+			show(stdout, event->text, event->length);
 		} else {
 			fwrite(event->text, 1, event->length, stdout);
 			putchar('\n');
@@ -183,7 +209,8 @@ static bool run_command(struct vdecmd *vdecmd, const char *command)
 		vdecmd->failed = true;
 	}
 	if (!code_is_success(vdecmd)) {
-		fprintf(stderr, "%s: %s: %u %s\n", vdecmd->cli.program, command, vdecmd->code, vdecmd->text);
+		fprintf(stderr, "%s: %s: ", vdecmd->cli.program, command);
+		show_code(vdecmd);
 		vdecmd->failed = true;
 	}
 	fflush(stdout);
@@ -281,11 +308,12 @@ int main(int argc, char **argv)
 			 .purpose = "Sends commands to the management socket of vde_switch, wirefilter, slirpvde and others.\n"
 				    "Exit status: 0 when each was answered with 1000, 1 when one was not, 2 after wrong usage." },
 	};
-	int words = cli_parse(&vdecmd.cli, argc, argv, &vdecmd.options);
 	char *command;
 	bool more = true;
-	int error;
+	int words, error;
 
+	daemon_fill_descriptors();
+	words = cli_parse(&vdecmd.cli, argc, argv, &vdecmd.options);
 	choose_defaults(&vdecmd, argv[0]);
 	accept_codes(&vdecmd, vdecmd.options.accept);
 	accept_codes(&vdecmd, getenv("VDECMD_ACCEPT"));        /* for programs whose calls of vdecmd cannot be changed */
@@ -295,6 +323,7 @@ int main(int argc, char **argv)
 		vdecmd.options.file = "-";
 	}
 	vdecmd.array = vdecmd.options.file != NULL;
+	vdecmd.terminal = isatty(STDOUT_FILENO) == 1;
 	error = mgmt_client_open(&vdecmd.client, vdecmd.options.socket, (int)(vdecmd.options.timeout * 1000), answer_event, &vdecmd);
 	if (error != 0)
 		return open_failed(&vdecmd, error);

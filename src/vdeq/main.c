@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include "common/daemon.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "vdeq/qemu.h"
@@ -240,6 +241,7 @@ int main(int argc, char **argv)
 	char **words;
 	int status;
 
+	daemon_fill_descriptors();
 	log_init(&program.log, argv[0]);
 	words = make_words(argc, argv, name, &status);
 	if (!words)

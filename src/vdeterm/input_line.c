@@ -91,14 +91,16 @@ static void line_ready(struct vdeterm *term)
 	loop_set_events(state->input, LOOP_READ);
 }
 
+/* A terminal that is gone ends the program, be an answer awaited or not; some readlines would take the half of a line for the whole. */
 static void line_input(void *owner, int fd, unsigned events)
 {
 	struct vdeterm *term = owner;
 	struct line_state *state = term->input_state;
 
 	(void)fd;
-	(void)events;
-	if (state->editing)
+	if (events & LOOP_HANGUP)
+		loop_stop(term->loop, 128 + SIGHUP);
+	else if (state->editing)
 		rl_callback_read_char();
 }
 

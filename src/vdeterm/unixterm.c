@@ -6,6 +6,7 @@
  * or when after the half-close it has been silent for a while: not every server closes then.
  */
 #include "common/cli.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/unixsock.h"
@@ -140,8 +141,10 @@ int main(int argc, char **argv)
 		.cli = { .synopsis = "unixterm [OPTIONS] SOCKET", .options = option_table, .max_words = 1,
 			 .purpose = "Connects stdin and stdout to a unix stream socket." },
 	};
-	int word = cli_parse(&term.cli, argc, argv, &term.options), status;
+	int word, status;
 
+	daemon_fill_descriptors();
+	word = cli_parse(&term.cli, argc, argv, &term.options);
 	if (word == argc)
 		cli_usage_error(&term.cli, "the socket is missing");
 	signal(SIGPIPE, SIG_IGN);

@@ -2,6 +2,8 @@
 /* vdeterm: a person, or a script, talks to a management socket. */
 #include "vdeterm.h"
 
+#include "common/daemon.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -193,9 +195,10 @@ int main(int argc, char **argv)
 			 .purpose = "A terminal for the management socket of vde_switch and others. When stdin is no terminal, commands are\n"
 				    "read from it and each is answered on stdout." },
 	};
-	int word = cli_parse(&term.cli, argc, argv, &term.options);
-	int status = 1;
+	int word, status = 1;
 
+	daemon_fill_descriptors();
+	word = cli_parse(&term.cli, argc, argv, &term.options);
 	if (word == argc)
 		cli_usage_error(&term.cli, "the socket is missing");
 	term.path = argv[word];

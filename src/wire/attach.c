@@ -2,6 +2,7 @@
 #include "wire/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,11 +31,17 @@ static void local_lost(void *owner, int error)
 	attach->config->ended(attach->config->owner, error);
 }
 
+static bool is_standard_streams(const struct attach_config *config)
+{
+	return config->name && strcmp(config->name, "-") == 0;
+}
+
+/* Standard input does not come back. */
 static void plug_lost(void *owner, int error)
 {
 	struct attach *attach = owner;
 
-	if (!attach->config->reconnect) {
+	if (!attach->config->reconnect || is_standard_streams(attach->config)) {
 		if (attach->local)
 			wire_flush(attach->local, LOOP_SECOND);
 		attach->config->ended(attach->config->owner, error);
@@ -50,13 +57,21 @@ static void plug_lost(void *owner, int error)
 static const struct wire_callbacks plug_callbacks = { .receive = nobody_receives, .lost = plug_lost };
 static const struct wire_callbacks local_callbacks = { .receive = nobody_receives, .lost = local_lost };
 
+/* On numbers of their own: in the background 0 and 1 become /dev/null. */
+static struct wire *open_standard_streams(struct attach *attach)
+{
+	int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	return in >= 0 && out >= 0 ? wire_open_stream(attach->loop, in, out, &plug_callbacks, attach) : NULL;
+}
+
 static struct wire *open_plug(struct attach *attach)
 {
 	const struct attach_config *config = attach->config;
 	struct vde_open_args args = config->args;
 
-	if (config->name && strcmp(config->name, "-") == 0)
-		return wire_open_stream(attach->loop, STDIN_FILENO, STDOUT_FILENO, &plug_callbacks, attach);
+	if (is_standard_streams(config))
+		return open_standard_streams(attach);
 	return wire_open_plug(attach->loop, config->name, config->description, &args, &plug_callbacks, attach);
 }
 

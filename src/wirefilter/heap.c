@@ -45,6 +45,7 @@ struct heap_frame *heap_frame_new(struct heap *heap, const uint8_t *data, uint32
 
 	if (!frame)
 		return NULL;
+	heap->memory += HEAP_FRAME_COST + frame->room;
 	frame->length = length;
 	memcpy(frame->data, data, length);
 	return frame;
@@ -56,6 +57,7 @@ void heap_frame_free(struct heap *heap, struct heap_frame *frame)
 
 	if (!frame)
 		return;
+	heap->memory -= HEAP_FRAME_COST + frame->room;
 	class = class_for(frame->room);
 	if (class == HEAP_CLASSES || heap->spare_count[class] == HEAP_SPARE_MAX) {
 		free(frame);

@@ -18,6 +18,7 @@
 enum {
 	HEAP_CLASSES = 2,               /* sizes of frames whose memory is kept for the next one */
 	HEAP_SPARE_MAX = 8192,          /* of each size: at most 18 MB in all */
+	HEAP_FRAME_COST = 64,           /* bytes that a frame takes beside its room */
 };
 
 /* A frame's own copy. */
@@ -38,6 +39,7 @@ struct heap {
 	uint64_t next_sequence;
 	struct heap_frame *spare[HEAP_CLASSES];
 	unsigned spare_count[HEAP_CLASSES];
+	size_t memory;                  /* bytes that frames which are not spare take; those in the heap and those taken out of it */
 };
 
 void heap_init(struct heap *heap);

@@ -115,15 +115,18 @@ static bool carry(struct impair *impair, enum impairment which, struct pacer *pa
 	return true;
 }
 
-static double buffer_limit(struct impair *impair)
+static bool finds_no_room(struct impair *impair, uint32_t size)
 {
-	return impair_is_on(impair, BUFFER_SIZE) ? impair_sample(impair, BUFFER_SIZE) : IMPAIR_BUFFER_DEFAULT;
+	double limit = impair_is_on(impair, BUFFER_SIZE) ? impair_sample(impair, BUFFER_SIZE) : IMPAIR_BUFFER_DEFAULT;
+	double memory = (limit > IMPAIR_BUFFER_DEFAULT ? limit : IMPAIR_BUFFER_DEFAULT) * IMPAIR_MEMORY_FACTOR;
+
+	return (double)impair->queued_bytes + size > limit || (double)impair->heap.memory > memory;
 }
 
 /* Sets *due, or returns the reason to drop the copy. */
 static enum drop_reason schedule(struct impair *impair, uint32_t size, const struct trace_row *row, uint64_t now, uint64_t *due)
 {
-	if ((double)impair->queued_bytes + size > buffer_limit(impair))
+	if (finds_no_room(impair, size))
 		return DROP_BUFFER;
 	*due = now;
 	if (!carry(impair, SPEED, &impair->speed, size, due) || !carry(impair, BANDWIDTH, &impair->bandwidth, size, due))

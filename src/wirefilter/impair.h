@@ -23,6 +23,7 @@ enum {
 	IMPAIR_COPIES_MAX = 64,         /* of one frame, however high `dup` is */
 	IMPAIR_SIZE_EXTRA = 2,          /* every limit and rate counts a frame as this much longer: the length of a vdestream's header */
 	IMPAIR_BUFFER_DEFAULT = 64 << 20,       /* bytes waiting in one way when chanbufsize says nothing */
+	IMPAIR_MEMORY_FACTOR = 4,       /* times as much memory may short frames take for it, whose buffers are longer than they */
 	IMPAIR_SPEED_AHEAD = 10000000,  /* ns before an interface is free that the next frame is asked for: waking up takes time */
 	IMPAIR_REORDER_PATIENCE = 100000000,    /* ns that a frame is held back when no other comes */
 };

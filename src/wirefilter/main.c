@@ -224,6 +224,7 @@ static void give_up(void *owner)
 	struct program *program = owner;
 
 	log_warn(&program->log, "frames that were still to wait are lost");
+	program->ending = false;
 	loop_stop(program->loop, EXIT_SUCCESS);
 }
 
@@ -232,11 +233,11 @@ static void lost_stream(struct end *end, int error)
 {
 	struct program *program = end->program;
 
+	program->ending = error == 0;
 	if (error || is_drained(program)) {
 		loop_stop(program->loop, EXIT_SUCCESS);
 		return;
 	}
-	program->ending = true;
 	loop_timer_after(program->drain, drain_ns);
 }
 
@@ -287,6 +288,7 @@ static void caught_signal(void *owner, int number)
 	struct program *program = owner;
 
 	program->caught_signal = number;
+	program->ending = false;
 	loop_stop(program->loop, EXIT_SUCCESS);
 }
 
@@ -406,11 +408,12 @@ static void announce(struct program *program)
 		log_info(&program->log, "%sdirectional filter starting...", program->options.one_way ? "mono" : "bi");
 }
 
+/* What a slow reader has not taken yet is for it like all that waits when a stream ends. */
 static void close_all(struct program *program)
 {
 	for (int side = 0; side < END_COUNT; side++) {
 		if (program->end[side].wire)
-			wire_flush(program->end[side].wire, flush_ns);
+			wire_flush(program->end[side].wire, program->ending ? drain_ns : flush_ns);
 		wire_close(program->end[side].wire);
 		program->end[side].wire = NULL;
 	}

@@ -57,6 +57,14 @@ def test_status(lab, words, status):
     assert lab.run("dpipe", *words).returncode == status
 
 
+def test_started_by_who_ignores_its_children(lab):
+    """An ignored SIGCHLD is inherited, and would have the kernel bury the commands."""
+    def ignore():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    assert lab.start(vde.ours("dpipe"), "true", "=", "sh", "-c", "exit 9", before=ignore).wait() == 9
+
+
 @pytest.mark.parametrize("words", [[], ["a"], ["=", "a"], ["a", "="], ["a", "=", "=", "b"], ["a", "=}", "b", "=", "c"], ["a", "}=", "b"],
                                    ["--nosuch", "a", "=", "b"]], ids=" ".join)
 def test_wrong_syntax(lab, words):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -105,6 +106,27 @@ def test_vdecmd_silent_server(lab):
         server.listen()
         done = lab.run("vdecmd", "-t", "0.2", "-s", lab.path("silent"), "showinfo")
     assert done.returncode == 1 and "prompt" in done.stderr
+
+
+def test_vdecmd_escapes_what_would_speak_to_the_terminal(lab):
+    import socket
+    master, slave = os.openpty()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(lab.path("rude"))
+        server.listen()
+        for output in (slave, None):
+            program = lab.start("vdecmd", "-s", lab.path("rude"), "x", stdout=output)
+            session = server.accept()[0]
+            session.sendall(b"\nvde$ ")
+            assert session.recv(100) == b"x\n"
+            session.sendall(b"0000 DATA END WITH '.'\na\x1b[2J\n.\n1022 no\x1b]0;x\x07\nvde$ ")
+            assert program.wait() == 1
+            assert program.stderr == "vdecmd: x: 1022 no\\x1b]0;x\\x07\n"
+            session.close()
+    assert os.read(master, 100) == b"a\\x1b[2J\r\n"
+    assert program.stdout == "a\x1b[2J\n"         # a script gets it as it is
+    os.close(master)
+    os.close(slave)
 
 
 def test_unixcmd_is_the_second_name(lab, switch):
@@ -256,6 +278,11 @@ class Terminal:
             raise
 
     def close(self):
+        """vdeterm first: the SIGCONT of a hang-up takes away the SIGSTOP by which a leak checker stops a program that ends just then, and both wait for ever."""
+        pane = subprocess.run([*self.tmux, "list-panes", "-F", "#{pane_pid}"], check=False, stdout=subprocess.PIPE, text=True).stdout
+        for child in vde.children(pane.strip()) if pane else []:
+            os.kill(child, signal.SIGTERM)
+            vde.wait_until(lambda: not vde.pid_is_alive(child), "vdeterm's end")
         subprocess.run([*self.tmux, "kill-server"], check=False)
 
 
@@ -308,6 +335,24 @@ def test_vdeterm_leaves_the_terminal_as_it_was(lab, switch, terminal):
     with open(history) as file:
         assert file.read() == "port/create 3\n"
     assert vde.mode_of(history) == 0o600
+
+
+@pytest.mark.parametrize("typed", ["port/crea", "port/create 29\n"], ids=["editing", "waiting"])
+def test_vdeterm_ends_with_its_terminal(lab, switch, typed):
+    """Also when no signal tells of it, and the server does not answer."""
+    master, slave = os.openpty()
+    term = lab.start("vdeterm", "-H", "", switch.mgmt, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    while b"]: " not in shown:
+        shown += os.read(master, 4096)
+    switch.program.kill(signal.SIGSTOP)
+    os.write(master, typed.encode())
+    while typed.strip().encode() not in shown:
+        shown += os.read(master, 4096)
+    os.close(master)
+    assert term.wait() == 128 + signal.SIGHUP
+    switch.program.kill(signal.SIGCONT)
 
 
 def test_vdeterm_ends_with_the_server(lab, switch, terminal):

@@ -60,6 +60,18 @@ def test_into_the_background_with_options_behind_the_name(lab, switch):
     assert not os.path.exists(pidfile)
 
 
+def test_without_standard_descriptors(lab, switch):
+    """Started with 0, 1 and 2 closed, nothing of its own is mistaken for one of them and given up in the background."""
+    ns, pidfile, plug = lab.namespace(), lab.path("pid"), lab.plug(switch)
+    ns.run("/bin/sh", "-c", f"{vde.ours('vde_plug2tap')} -d -P {pidfile} --up --addr 10.99.0.1/24 -s {switch.socket} t0 <&- >&- 2>&-",
+           env=vde.env_ours())
+    with open(pidfile) as text:
+        pid = lab.adopt(int(text.read()))
+    ns.run("ping", "-c1", "-W1", "10.99.0.2", check=False)
+    vde.wait_until(lambda: any(frame[12:14] == b"\x08\x06" for frame in plug.recv_now()), "a question for the address")
+    lab.end_adopted(pid)
+
+
 @pytest.mark.parametrize("words, status, text", [
     (["-s", "{s}"], 2, "tap interface is missing"),
     (["-s", "{d}/none", "{t}"], 1, "vde_open"),
@@ -170,9 +182,28 @@ def test_standard_streams(lab, switch):
     while packet[12:14] != b"\x08\x06":
         packet = peer.recv()
     assert program.end() is not None
-    pipe = lab.start("vde_plug2tap", "-s", "-", lab.name())
-    pipe.stdin.close()
-    assert pipe.wait() == 0
+    for options in ([], ["--reconnect"]):
+        pipe = lab.start("vde_plug2tap", *options, "-s", "-", lab.name())
+        pipe.stdin.close()
+        assert pipe.wait() == 0
+
+
+def test_standard_streams_in_the_background(lab):
+    """They go on to be its cable."""
+    space, pidfile = lab.namespace(), lab.path("pid")
+    reader, writer = os.pipe()
+    starter = space.start("vde_plug2tap", "-d", "-P", pidfile, "--up", "--addr", "10.9.0.1/24", "-s", "-", "t0", stdout=writer)
+    os.close(writer)
+    assert starter.wait() == 0
+    with open(pidfile) as text:
+        pid = lab.adopt(int(text.read()))
+    space.run("ping", "-c", "1", "-W", "0.1", "10.9.0.2", check=False)
+    heard = b""
+    while b"\xff" * 6 not in heard:
+        heard += os.read(reader, 4096)
+    starter.stdin.close()
+    vde.wait_until(lambda: not vde.pid_is_alive(pid), "the end with its input")
+    os.close(reader)
 
 
 def test_reconnect(lab):

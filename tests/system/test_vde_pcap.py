@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """vde_pcap: captures read back are what was sent."""
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 
 import vde
@@ -92,3 +94,54 @@ def test_count_and_snaplen(lab, switch):
         a.send(vde.frame(vde.BROADCAST, vde.mac(1), bytes([n])))
     assert capture.wait() == 0
     assert [len(packet) for packet in read_back(lab.path("x"))] == [20, 20]
+
+
+def test_network_that_ends(lab):
+    """Frames that come in one piece are all taken, and the end of what has no control connection is an end."""
+    sent = [vde.frame(vde.BROADCAST, vde.mac(1), struct.pack("!H", n)) for n in range(300)]
+    with open(lab.path("stream"), "wb") as stream:
+        stream.write(b"".join(struct.pack("!H", len(frame)) + frame for frame in sent))
+    done = lab.run("vde_pcap", "-w", lab.path("x"), f"cmd://cat {lab.path('stream')}")
+    assert done.returncode == 1 and "closed the connection" in done.stderr
+    assert read_back(lab.path("x")) == sent
+
+
+def test_without_standard_descriptors(lab):
+    """Started with 0, 1 and 2 closed, its messages become neither frames nor a part of the file."""
+    switch = lab.switch("-x")
+    a, b = lab.plug(switch), lab.plug(switch)
+    capture = lab.start("/bin/sh", "-c", f"exec {vde.ours('vde_pcap')} -c 1 -w {lab.path('x')} {switch.socket} <&- >&- 2>&-")
+    vde.wait_until(lambda: len(switch.ports()) == 3, "the capture's plug")
+    frame = vde.frame(vde.BROADCAST, vde.mac(1))
+    a.send(frame)
+    assert capture.wait() == 0
+    b.expect(frame)
+    switch.settle()
+    assert b.recv_now() == []
+    with open(lab.path("x"), "rb") as file:
+        assert b"captured" not in file.read()
+
+
+def test_shared_output_stays_as_it_was(lab, switch):
+    reader, writer = os.pipe()
+    capture = lab.start("vde_pcap", switch.socket, stdout=writer)
+    assert os.read(reader, 4)
+    assert capture.end(signal.SIGINT) == 0
+    assert fcntl.fcntl(writer, fcntl.F_GETFL) & os.O_NONBLOCK == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_named_pipe_with_a_reader_that_stands_still(lab, switch):
+    """It neither holds the program nor goes unnoticed."""
+    a = lab.plug(switch, port=1)
+    os.mkfifo(lab.path("fifo"))
+    reader = os.open(lab.path("fifo"), os.O_RDONLY | os.O_NONBLOCK)
+    capture = lab.start("vde_pcap", "-w", lab.path("fifo"), switch.socket)
+    vde.wait_until(lambda: len(switch.ports()) == 2, "the capture's plug")
+    for n in range(100):
+        a.send(vde.frame(vde.BROADCAST, vde.mac(1), size=1500))
+    switch.settle(100)
+    assert capture.end() == 1
+    assert "the reader does not take the rest" in capture.stderr
+    os.close(reader)

@@ -335,6 +335,18 @@ def test_one_way_pipe(lab):
     assert out == data and process.returncode == 0
 
 
+def test_slow_reader_gets_all(lab):
+    """What a pipe does not take at once is not given up when the input ends."""
+    data = stream_of(*[os.urandom(1000) for _ in range(200)])
+    with open(lab.path("in"), "wb") as file:
+        file.write(data)
+    with open(lab.path("in"), "rb") as file:
+        process = subprocess.Popen([vde.ours("wirefilter")], stdin=file, stdout=subprocess.PIPE, env=vde.env_ours())
+    assert vde.never(lambda: process.poll() is not None, 0.5)
+    out, _ = process.communicate(timeout=vde.DEADLINE)
+    assert out == data and process.returncode == 0
+
+
 @pytest.mark.parametrize("kind", ["file", "socket"])
 def test_stdin_need_not_be_a_pipe(lab, kind):
     data = stream_of(*[os.urandom(100) for _ in range(50)])

@@ -235,12 +235,13 @@ class Program:
             return int(re.search(r"VmRSS:\s+(\d+)", lines.read())[1])
 
 
-def children():
-    """Process ids of all children of this process, zombies included; daemons are among them, since we are the subreaper."""
+def children(parent="self"):
+    """Process ids of all children of a process, zombies included; daemons are among this one's, since we are the subreaper."""
     found = set()
-    for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as line:
-            found.update(int(pid) for pid in line.read().split())
+    with contextlib.suppress(FileNotFoundError):
+        for task in os.listdir(f"/proc/{parent}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{parent}/task/{task}/children") as line:
+                found.update(int(pid) for pid in line.read().split())
     return found
 
 

@@ -77,6 +77,7 @@ static void test_strings(void **state)
 		{ "a\"b\\c", "\"a\\\"b\\\\c\"" },
 		{ "\t\x1b[1m\x7f", "\"\\u0009\\u001b[1m\\u007f\"" },
 		{ "\xc3\xa9", "\"\xc3\xa9\"" },
+		{ "\xc2\x9b\x31m \xc2\xa0", "\"\\u009b1m \xc2\xa0\"" },
 		{ "\xe9 \xc3", "\"\\u00e9 \\u00c3\"" },
 		{ "\xed\xa0\x80", "\"\\u00ed\\u00a0\\u0080\"" },
 		{ "\xc0\xaf", "\"\\u00c0\\u00af\"" },

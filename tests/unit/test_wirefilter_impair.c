@@ -451,6 +451,23 @@ static void test_memory_is_bounded(void **state)
 	assert_int_equal(counters(bench)->dropped[DROP_BUFFER], 10000 - IMPAIR_BUFFER_DEFAULT / 9002);
 }
 
+/* The buffers of short frames are longer than they. */
+static void test_memory_of_short_frames_is_bounded(void **state)
+{
+	struct bench *bench = *state;
+	const struct impair *impair = &bench->filter.way[WAY_LR];
+
+	set(bench, DELAY, "1e9");
+	put_many(bench, 200000, 193, 0);
+	assert_in_range(impair_waiting(impair) * 2048, IMPAIR_BUFFER_DEFAULT, (uint64_t)IMPAIR_BUFFER_DEFAULT * IMPAIR_MEMORY_FACTOR);
+	assert_int_equal(counters(bench)->dropped[DROP_BUFFER], 200000 - impair_waiting(impair));
+	filter_flush(&bench->filter);
+	set(bench, DELAY, "1");
+	put_many(bench, 10, 193, 0);
+	run_until(bench, bench->now + SECOND);
+	assert_int_equal(impair->heap.memory, 0);
+}
+
 static void test_mtu(void **state)
 {
 	struct bench *bench = *state;
@@ -684,7 +701,8 @@ int main(void)
 		TEST(test_nothing_on), TEST(test_loss), TEST(test_loss_of_all_and_of_none), TEST(test_loss_in_bursts), TEST(test_gemodel),
 		TEST(test_duplicates), TEST(test_duplicates_end), TEST(test_delay), TEST(test_delay_is_uniform), TEST(test_fifo_keeps_the_order),
 		TEST(test_delay_lowered_while_frames_wait), TEST(test_far_values_end), TEST(test_rates),
-		TEST(test_bandwidth_serialises_and_delay_does_not), TEST(test_buffer_size), TEST(test_memory_is_bounded), TEST(test_mtu),
+		TEST(test_bandwidth_serialises_and_delay_does_not), TEST(test_buffer_size), TEST(test_memory_is_bounded),
+		TEST(test_memory_of_short_frames_is_bounded), TEST(test_mtu),
 		TEST(test_noise), TEST(test_noise_damages_each_copy_for_itself), TEST(test_reorder), TEST(test_truncate), TEST(test_blackout),
 		TEST(test_trace), TEST(test_bad_traces), TEST(test_full_output_waits), TEST(test_ways_are_apart), TEST(test_repeatable),
 		TEST(test_presets_are_accepted), TEST(test_bad_texts),
