@@ -51,7 +51,6 @@ void daemon_begin(struct daemon *daemon, struct log *log, bool background)
 	int ends[2];
 	pid_t child;
 
-	daemon_fill_descriptors();
 	*daemon = (struct daemon){ .log = log, .ready_fd = -1 };
 	if (!background)
 		return;

@@ -16,10 +16,7 @@
 
 #include <stdbool.h>
 
-/*
- * Opens /dev/null in place of each of descriptors 0, 1 and 2 that is closed, lest it be given to a socket. Before anything else is opened: daemon_begin
- * does it, programs that open something earlier do it themselves.
- */
+/* Opens /dev/null in place of each of descriptors 0, 1 and 2 that is closed, lest it be given to a socket. A program's first call. */
 void daemon_fill_descriptors(void);
 /* As many descriptors as the system allows: for programs that take some for each peer. */
 void daemon_raise_descriptor_limit(void);
