@@ -110,6 +110,7 @@ static struct session *add_pending(struct hub *hub, const uint8_t key_id[KEY_ID_
 
 	if (hub->peers >= hub->max_peers) {
 		hub->refused_full++;
+		hub->callbacks->full(hub->owner, from);
 		return NULL;
 	}
 	if (hub->pending >= HUB_PENDING_MAX)

@@ -33,6 +33,8 @@ struct hub_callbacks {
 	bool (*peer_up)(void *owner, struct session *session);
 	/* A session that was up ends; it is freed after this. */
 	void (*peer_down)(void *owner, struct session *session, enum hub_reason reason);
+	/* A client that knows a secret is there once too many, and gets no answer. */
+	void (*full)(void *owner, const union address *from);
 };
 
 struct hub {

@@ -78,8 +78,21 @@ static void check_options(const struct cli *cli, const struct options *options)
 		cli_usage_error(cli, "-x and -P exclude each other: a secret is of no use without encryption");
 	if (options->admit_group.set && options->connect)
 		cli_usage_error(cli, "--admit-group is the server's (without -c)");
+	if ((options->max_peers || options->idle_s || options->key_lifetime_s) && options->connect)
+		cli_usage_error(cli, "--max-peers, --idle and --key-lifetime are the server's (without -c)");
 	if (options->ssh && !options->connect)
 		cli_usage_error(cli, "--ssh is the client's (with -c)");
+}
+
+/* No number of these may be 0. */
+static void set_defaults(struct options *options)
+{
+	if (!options->max_peers)
+		options->max_peers = HUB_PEERS_DEFAULT;
+	if (!options->idle_s)
+		options->idle_s = IDLE_TIME_DEFAULT_S;
+	if (!options->key_lifetime_s)
+		options->key_lifetime_s = ADMITTED_UNUSED_TIME_DEFAULT_S;
 }
 
 static void parse_options(struct options *options, int argc, char **argv)
@@ -91,10 +104,10 @@ static void parse_options(struct options *options, int argc, char **argv)
 		.options = option_rows, .max_words = 0,
 	};
 
-	*options = (struct options){ .max_peers = HUB_PEERS_DEFAULT, .idle_s = IDLE_TIME_DEFAULT_S,
-				     .key_lifetime_s = ADMITTED_UNUSED_TIME_DEFAULT_S };
+	*options = (struct options){ .max_peers = 0 };
 	cli_parse(&cli, argc, argv, options);
 	check_options(&cli, options);
+	set_defaults(options);
 }
 
 /* ---- protection ---- */

@@ -40,7 +40,16 @@ static void peer_down(void *owner, struct session *session, enum hub_reason reas
 	log_info(server->node.log, "peer %u: %s %s", session->slot, address_format(&session->address, address), reasons[reason]);
 }
 
-static const struct hub_callbacks hub_calls = { peer_up, peer_down };
+static void full(void *owner, const union address *from)
+{
+	struct server *server = owner;
+	char address[ADDRESS_TEXT_SIZE];
+
+	log_limited(server->node.log, &server->node.limit, "%s: refused, there are as many peers as there may be (%u)", address_format(from, address),
+		    server->hub.max_peers);
+}
+
+static const struct hub_callbacks hub_calls = { peer_up, peer_down, full };
 
 /* ---- datagrams and time ---- */
 

@@ -155,6 +155,17 @@ def test_many_clients_one_secret(cab):
     wait_until(all_hear, "a broadcast at every client")
 
 
+def test_one_client_too_many(cab):
+    """The server says whom it refuses, and takes him when there is room."""
+    server, first = cab.server("-P", cab.key, "--max-peers", "1"), cab.client("-P", cab.key)
+    cab.passes()
+    cab.client("-P", cab.key, switch=cab.lab.switch())
+    server.expect(r"127\.0\.0\.1:\d+: refused, there are as many peers as there may be \(1\)", "stderr")
+    assert len(peers(server)) == 1
+    first.end()
+    wait_until(lambda: peers(server) and first.status == 0, "the second client", 3 * vde.DEADLINE)
+
+
 def test_ipv6(cab):
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
@@ -422,7 +433,7 @@ def test_group_that_may_admit(cab):
 @pytest.mark.parametrize("words", [
     ["-c", "-oProxyCommand=touch /tmp/never"], ["-c", "a@-b"], ["-c", "a@b@c"], ["-c", "h:99999"], ["-c", ""], ["-k"], ["-p", "0"],
     ["-p", "7667x"], ["-x", "-P", "/dev/null"], ["-P", "/dev/null", "-x"], ["--mtu", "100"], ["--max-peers", "0"], ["word"],
-    ["--nonsense"], ["--ssh", "ssh"],
+    ["--nonsense"], ["--ssh", "ssh"], ["-c", "h", "--max-peers", "9"], ["-c", "h", "--idle", "99"], ["-c", "h", "--key-lifetime", "99"],
 ])
 def test_wrong_usage(lab, words):
     done = lab.run("vde_cryptcab", "-s", lab.path("none"), *words)

@@ -93,7 +93,14 @@ static void take_uncut(void *owner, struct session *session, uint8_t *frame, siz
 }
 
 static const struct session_callbacks session_callbacks = { give_buffer, post, take_frame, take_uncut };
-static const struct hub_callbacks hub_callbacks = { peer_up, peer_down };
+/* hub.refused_full says it, too. */
+static void full(void *owner, const union address *from)
+{
+	(void)owner;
+	(void)from;
+}
+
+static const struct hub_callbacks hub_callbacks = { peer_up, peer_down, full };
 
 static void init_side(struct world *world, struct side *side, int who, enum protocol_mode mode)
 {
