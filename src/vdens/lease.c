@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #define RESOLVER_MARK "# from DHCP on "
+
+enum { RESOLVER_SIZE = 4096 };
 
 /* A value goes by one name with udhcpc and by another with dhclient. */
 static const char *value(const char *small, const char *big)
@@ -58,16 +61,10 @@ static unsigned mask_length(const char *mask)
 }
 
 /* The servers are those of another interface's lease. */
-static bool is_resolver_of_other(const char *interface)
+static bool is_resolver_of_other(const char *text, const char *interface)
 {
-	char text[sizeof(RESOLVER_MARK) + TAP_NAME_SIZE + 1];
-	int fd = open(RESOLVER_FILE, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
 	size_t length = strlen(interface);
 
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
 	if (strncmp(text, RESOLVER_MARK, strlen(RESOLVER_MARK)) != 0)
 		return false;
 	return strncmp(text + strlen(RESOLVER_MARK), interface, length) != 0 || text[strlen(RESOLVER_MARK) + length] != '\n';
@@ -76,32 +73,59 @@ static bool is_resolver_of_other(const char *interface)
 /* The file that was made for the command has no name, only the mount: a file with a name is the host's. -1: there is none. */
 static int open_own_resolver(void)
 {
-	int fd = open(RESOLVER_FILE, O_WRONLY | O_CLOEXEC);
+	int fd = open(RESOLVER_FILE, O_RDWR | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_nlink == 0 && ftruncate(fd, 0) == 0))
+	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_nlink == 0))
 		return fd;
 	close(fd);
 	return -1;
 }
 
-static void write_resolver(const char *interface, const char *domain, const char *servers)
+/* Adds to a text of RESOLVER_SIZE bytes; what has no room is left out. */
+__attribute__((format(printf, 2, 3))) static void add_line(char *text, const char *format, ...)
+{
+	size_t length = strlen(text);
+	va_list values;
+	int n;
+
+	va_start(values, format);
+	n = vsnprintf(text + length, RESOLVER_SIZE - length, format, values);
+	va_end(values);
+	if (n < 0 || (size_t)n >= RESOLVER_SIZE - length)
+		text[length] = '\0';
+}
+
+static void make_resolver(char *text, const char *interface, const char *domain, const char *servers)
 {
 	struct netif_address address;
-	int fd = servers[0] != '\0' && !is_resolver_of_other(interface) ? open_own_resolver() : -1;
 
-	if (fd < 0)
-		return;
-	dprintf(fd, RESOLVER_MARK "%s\n", interface);
+	add_line(text, RESOLVER_MARK "%s\n", interface);
 	if (domain[0] != '\0' && strpbrk(domain, "\n\r") == NULL)
-		dprintf(fd, "search %s\n", domain);
+		add_line(text, "search %s\n", domain);
 	for (; servers[0] != '\0'; servers += strspn(servers, " ,")) {
 		int length = (int)strcspn(servers, " ,");
 
 		if (first_address(servers, &address) == 0)
-			dprintf(fd, "nameserver %.*s\n", length, servers);
+			add_line(text, "nameserver %.*s\n", length, servers);
 		servers += length;
 	}
+}
+
+/* The command may be reading it: a renewal that says the same writes nothing, and what is new is there before the rest of the old is cut off. */
+static void write_resolver(struct log *log, const char *interface, const char *domain, const char *servers)
+{
+	char old[RESOLVER_SIZE] = "", new[RESOLVER_SIZE] = "";
+	int fd = servers[0] != '\0' ? open_own_resolver() : -1;
+	size_t length;
+
+	if (fd < 0)
+		return;
+	make_resolver(new, interface, domain, servers);
+	length = strlen(new);
+	if (pread(fd, old, sizeof(old) - 1, 0) >= 0 && strcmp(old, new) != 0 && !is_resolver_of_other(old, interface) &&
+	    (pwrite(fd, new, length, 0) != (ssize_t)length || ftruncate(fd, (off_t)length) != 0))
+		log_errno(log, errno, "%s: name servers from DHCP", interface);
 	close(fd);
 }
 
@@ -186,7 +210,7 @@ int lease_event(struct log *log, const char *name)
 	if (event == LEASE)
 		status = take_lease(log, interface);
 	if (event == LEASE && status == 0 && kind != NULL && strcmp(kind + 1, LEASE_WITH_RESOLVER) == 0)
-		write_resolver(interface, value("domain", "new_domain_name"), value("dns", "new_domain_name_servers"));
+		write_resolver(log, interface, value("domain", "new_domain_name"), value("dns", "new_domain_name_servers"));
 	if (event == LOSS || event == FAILURE)
 		netif_end_loans(interface, NULL);
 	if (event == LEASE || event == FAILURE)

@@ -23,7 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOCATOR_SIZE = 8192 };
+enum {
+	LOCATOR_SIZE = 8192,
+	LAST_TURNS = 64,                /* of the loop, each of which reads every tap */
+};
 
 struct vdens;
 
@@ -332,6 +335,17 @@ static int start_inside(struct vdens *vdens)
 	return -1;
 }
 
+/* What the command sent last may still be in the taps, and with the switch, which would forget it when it sees us go. */
+static void send_last_frames(struct vdens *vdens)
+{
+	for (unsigned i = 0; i < LAST_TURNS; i++)
+		loop_turn(vdens->loop, 0);
+	for (unsigned i = 0; i < vdens->networks; i++) {
+		if (vdens->network[i].plug != NULL)
+			wire_flush(vdens->network[i].plug, LOOP_SECOND);
+	}
+}
+
 static int run(struct vdens *vdens)
 {
 	bool was_open[DESCRIPTORS_MAX];
@@ -357,6 +371,7 @@ static int run(struct vdens *vdens)
 	else
 		let_go(vdens, true);
 	loop_run(vdens->loop);          /* ends with the process inside, which ends when it was not served */
+	send_last_frames(vdens);
 	return vdens->status;
 }
 

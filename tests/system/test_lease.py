@@ -163,7 +163,7 @@ def end_of(inside):
     inside.program.stdin.close()
     inside.until(lambda: inside.program.status is not None, "the end")
     assert inside.program.status == 0
-    inside.server.pump()
     assert not inside.clients()
     if had and os.path.exists(inside.lab.path("bin", "busybox")):
+        inside.until(lambda: inside.server.released, "the lease, given back")
         assert inside.server.released == [inside.server.lends]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """vdens: commands in namespaces that are plugged into networks."""
 import os
+import re
 import signal
 import subprocess
 
@@ -33,6 +34,20 @@ def test_two_on_a_switch(lab, switch):
     assert "vdens" in switch.ports()[1]["endpoints"][0][2]
     done = lab.run("vdens", "--addr", "10.9.0.2/24", switch.socket, *PING, "10.9.0.1")
     assert done.returncode == 0, (done.stdout, done.stderr)
+
+
+def test_last_words(lab, switch):
+    """What a command sends right before its end arrives, though all comes to an end with it."""
+    listener, me, count = lab.plug(switch), vde.mac(9), 100
+    talker = ("import os, socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+              f"for i in range({count}): s.sendto(b'word %03d' % i, ('10.9.0.2', 9))\nos._exit(0)")
+    for turn in range(5):
+        done = lab.run("vdens", "-a", "10.9.0.1/24", switch.socket, "sh", "-c",
+                       f"ip neigh add 10.9.0.2 lladdr {vde.mac_text(me)} dev vde0 && exec /usr/bin/python3 -c \"{talker}\"")
+        assert done.returncode == 0, done.stderr
+        switch.settle()
+        words = re.findall(rb"word \d\d\d", b"".join(listener.recv_now()))
+        assert words == [b"word %03d" % i for i in range(count)], turn
 
 
 def test_multi(lab):
