@@ -160,6 +160,31 @@ static int check_replaceable(int fd, const char *path, struct log *log)
 	return EEXIST;
 }
 
+static bool is_anothers(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && status.st_uid != geteuid();
+}
+
+/*
+ * A stale file of another user, who could write another number into it later and have that process killed by whoever believes the file: a new one takes its place.
+ * Where it cannot be removed it is written to as it is. Returns 0 or an errno value, already logged.
+ */
+static int replace_anothers(const char *path, struct log *log, int *fd)
+{
+	int error;
+
+	if (!is_anothers(*fd) || unlink(path) != 0)
+		return 0;
+	close(*fd);
+	*fd = -1;
+	error = open_locked(path, log, fd);
+	if (!error)
+		error = check_replaceable(*fd, path, log);
+	return !error && is_anothers(*fd) ? refuse(log, path, EEXIST, "is being replaced by another user") : error;
+}
+
 static int write_id(int fd, long id)
 {
 	char text[32];
@@ -191,6 +216,8 @@ static int create(struct pidfile *pidfile, const char *path, long id, struct log
 	error = open_locked(pidfile->path, log, &fd);
 	if (!error)
 		error = check_replaceable(fd, pidfile->path, log);
+	if (!error)
+		error = replace_anothers(pidfile->path, log, &fd);
 	if (!error) {
 		error = write_id(fd, id);
 		if (error)

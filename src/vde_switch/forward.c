@@ -185,6 +185,15 @@ static void send_now(struct port *port, struct frame_image *image)
 	}
 }
 
+/* To a port and to those that get copies of what it sends. */
+static void send_with_copies(struct vde_switch *sw, struct port *port, struct frame_image *image)
+{
+	send_now(port, image);
+	for (unsigned i = 0; i < port->mirror_count; i++)
+		send_now(sw->port[port->mirror_to[i]], image);
+	packet_release(image->packet);
+}
+
 /*
  * The frame as it leaves, tag pushed or popped, to whoever listens and to the plugins' filters. False: there is nothing left to send: a filter
  * dropped it, or changed it, in which case the changed one has been sent, after those before it.
@@ -207,8 +216,7 @@ static bool filter_output(struct vde_switch *sw, struct port *port, uint16_t vid
 		return true;
 	flush_stages(sw->forwarder);
 	image_plain(&changed, &frame);
-	send_now(port, &changed);
-	packet_release(changed.packet);
+	send_with_copies(sw, port, &changed);
 	return false;
 }
 
@@ -569,8 +577,5 @@ void forward_to_port(struct vde_switch *sw, struct port *port, const struct fram
 	image_plain(&image, frame);
 	if (event_wanted(&sw->events, EVENT_PACKET_OUT) && !filter_output(sw, port, frame->vid, &image))
 		return;
-	send_now(port, &image);
-	for (unsigned i = 0; i < port->mirror_count; i++)
-		send_now(sw->port[port->mirror_to[i]], &image);
-	packet_release(image.packet);
+	send_with_copies(sw, port, &image);
 }

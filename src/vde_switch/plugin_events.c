@@ -122,6 +122,16 @@ void debugout(struct dbgcl *cl, const char *format, ...)
 
 /* ---- events ---- */
 
+static unsigned count_matching(const struct plugin_adapter *adapter, const char *path)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < adapter->categories; i++)
+		count += strncmp(adapter->category[i].cl->path, path, strlen(path)) == 0;
+	return count;
+}
+
+/* All of them or none. */
 int eventadd(int (*function)(), char *path, void *arg)
 {
 	struct plugin_adapter *adapter = plugin_adapter_current();
@@ -129,15 +139,15 @@ int eventadd(int (*function)(), char *path, void *arg)
 
 	if (!adapter || !path)
 		return EINVAL;
+	if (adapter->listeners + count_matching(adapter, path) > PLUGIN_LISTENERS_MAX) {
+		plugin_adapter_too_many(adapter, "event functions");
+		return ENOSPC;
+	}
 	for (unsigned i = 0; i < adapter->categories; i++) {
 		struct dbgcl *cl = adapter->category[i].cl;
 
 		if (strncmp(cl->path, path, strlen(path)) != 0)
 			continue;
-		if (adapter->listeners == PLUGIN_LISTENERS_MAX) {
-			plugin_adapter_too_many(adapter, "event functions");
-			return ENOSPC;
-		}
 		adapter->listener[adapter->listeners++] =
 			(struct plugin_listener){ adapter->module, cl, (plugin_event_function *)function, arg };
 		cl->nfun++;

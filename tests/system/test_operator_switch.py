@@ -331,8 +331,11 @@ static int filter(struct dbgcl *event, void *arg, va_list v)
 	unsigned char *buf = va_arg(v, unsigned char *);
 	int len = va_arg(v, int);
 	(void)arg;
-	if (event->tag != (D_PACKET | D_IN))
+	if (event->tag != (D_PACKET | D_IN)) {
+		if (buf[14] == 'O')
+			buf[15] = 'o';
 		return 0;
+	}
 	DBGOUT(dl, "port %d", port);
 	EVENTOUT(dl, port);
 	if (buf[14] == 'X')
@@ -371,7 +374,7 @@ def test_plugin_from_source(lab, switch):
     flags = ["-fsanitize=address,undefined"] if vde.sanitized_library() else []
     subprocess.run([vde.need_program("gcc"), "-std=gnu17", "-Wall", "-Werror", *flags, f"-I{vde.SOURCE}/include", "-shared", "-fPIC",
                     "-o", lab.path("sample.so"), lab.path("sample.c")], check=True)
-    a, b = lab.plug(switch, port=1), lab.plug(switch, port=2)
+    a, b, copies = (lab.plug(switch, port=port) for port in (1, 2, 3))
     for _ in range(3):
         assert switch.command(f"plugin/add {lab.path('sample.so')}").code == 1000
         assert switch.ask("sample/say  hello  you") == ["said hello  you"]
@@ -386,6 +389,11 @@ def test_plugin_from_source(lab, switch):
         assert b.recv() == vde.frame(vde.BROADCAST, vde.mac(1), b"-")
         assert watcher.next_event() == "3501 sample/seen port 1"
         assert switch.ask("sample/show") == ["4"]
+        assert switch.command("port/mirror 2 3").code == 1000
+        copies.recv_now()
+        a.send(vde.frame(vde.BROADCAST, vde.mac(1), b"O"))
+        assert b.recv() == copies.recv() == vde.frame(vde.BROADCAST, vde.mac(1), b"Oo"), "a mirror shows what leaves"
+        assert switch.command("port/mirror 2 off").code == 1000
         assert "filter=" in switch.ask("stats 1")[0]
         assert switch.command("plugin/del sam").code == 1000
         assert switch.command("sample/show").code == 1038

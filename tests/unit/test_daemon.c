@@ -137,6 +137,27 @@ static void test_stale_files_are_replaced(void **state)
 	}
 }
 
+/* Its owner could have any process killed by who believes the file. */
+static void test_stale_file_of_another_user_is_not_kept(void **state)
+{
+	struct place *place = *state;
+	struct pidfile pidfile;
+	struct stat status;
+	char own[32];
+
+	if (geteuid() != 0)
+		skip();
+	own_pid(own);
+	write_file(place->path, "garbage\n");
+	assert_int_equal(chown(place->path, 65534, (gid_t)-1), 0);
+	assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), 0);
+	assert_int_equal(stat(place->path, &status), 0);
+	assert_int_equal(status.st_uid, 0);
+	assert_file(place->path, own);
+	pidfile_remove(&pidfile);
+	assert_int_equal(stat(place->path, &status), -1);
+}
+
 static void test_process_younger_than_the_file(void **state)
 {
 	struct place *place = *state;
@@ -305,6 +326,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pidfile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_relative_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_files_are_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stale_file_of_another_user_is_not_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_process_younger_than_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_live_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files_that_are_no_pid_files, setup, teardown),

@@ -4,9 +4,11 @@
 #include "vde_switch/endpoint.h"
 #include "vde_switch/forward.h"
 #include "vde_switch/mirror.h"
+#include "vde_switch/plugin_internal.h"
 #include "vde_switch/port.h"
 #include "vde_switch/switch.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -775,6 +777,36 @@ static void flows(void **state)
 	}
 }
 
+/* ---- plugins ---- */
+
+static int nothing(struct dbgcl *event, void *arg, va_list values)
+{
+	(void)event;
+	(void)arg;
+	(void)values;
+	return 0;
+}
+
+/* Where there is room for one more function, one for two events is called for neither. */
+static void event_functions_are_added_all_or_none(void **state)
+{
+	struct lab *lab = *state;
+	struct plugin_adapter *adapter = plugin_adapter_create(lab->sw);
+	char packet[] = "packet", port[] = "port/+", module;
+	int places[127];
+
+	assert_non_null(adapter);
+	plugin_adapter_loading(adapter, &module);
+	for (int i = 0; i < 127; i++)
+		assert_int_equal(eventadd((int (*)())nothing, port, &places[i]), 0);
+	assert_int_equal(eventadd((int (*)())nothing, packet, NULL), ENOSPC);
+	assert_int_equal(eventdel((int (*)())nothing, packet, NULL), ENOENT);
+	assert_int_equal(eventadd((int (*)())nothing, port, NULL), 0);
+	plugin_adapter_purge(adapter, &module);
+	assert_int_equal(lab->sw->events.wanted, 0);
+	plugin_adapter_destroy(adapter);
+}
+
 int main(void)
 {
 #define LAB_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -803,6 +835,7 @@ int main(void)
 		LAB_TEST(bonding_takes_turns),
 		LAB_TEST(bonding_keeps_a_flow_together),
 		LAB_TEST(flows),
+		LAB_TEST(event_functions_are_added_all_or_none),
 	};
 
 	return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
