@@ -174,6 +174,12 @@ int autolink_remove_link(struct autolink *autolink, const char *name)
 	return 0;
 }
 
+/* The candidate is the same host and kind of wire when there are so many kinds: one may be running. */
+static void choose(struct link *link, unsigned host, unsigned type, unsigned types)
+{
+	link->candidate = host * types + type;
+}
+
 int autolink_add_type(struct autolink *autolink, const char *name, const char *type)
 {
 	struct link *link = find_link(autolink, name);
@@ -184,7 +190,10 @@ int autolink_add_type(struct autolink *autolink, const char *name, const char *t
 		return EEXIST;
 	if (link->types == ALTERNATIVES_MAX)
 		return ENOSPC;
-	snprintf(link->type[link->types++], sizeof(link->type[0]), "%s", type);
+	snprintf(link->type[link->types], sizeof(link->type[0]), "%s", type);
+	if (link->types > 0)
+		choose(link, link->candidate / link->types, link->candidate % link->types, link->types + 1);
+	link->types++;
 	link_wake(link);
 	return 0;
 }
@@ -192,7 +201,7 @@ int autolink_add_type(struct autolink *autolink, const char *name, const char *t
 int autolink_remove_type(struct autolink *autolink, const char *name, const char *type)
 {
 	struct link *link = find_link(autolink, name);
-	unsigned at = 0;
+	unsigned at = 0, tried;
 	bool in_use;
 
 	if (!link || !uses(link, type))
@@ -200,9 +209,13 @@ int autolink_remove_type(struct autolink *autolink, const char *name, const char
 	in_use = link->pid > 0 && strcmp(link_type(link), type) == 0;
 	while (strcmp(link->type[at], type) != 0)
 		at++;
+	tried = link->candidate % link->types;
+	if (link->pid == 0 || in_use)
+		link->candidate = 0;
+	else
+		choose(link, link->candidate / link->types, tried - (tried > at), link->types - 1);
 	link->types--;
 	memmove(link->type[at], link->type[at + 1], (link->types - at) * sizeof(link->type[0]));
-	link->candidate = 0;
 	if (in_use || link->types == 0)
 		link_stop(link);
 	return 0;

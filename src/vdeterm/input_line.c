@@ -220,6 +220,21 @@ static void line_interrupt(struct vdeterm *term, struct line_state *state)
 	rl_redisplay();
 }
 
+/* By the signal itself: where no shell could continue us, as under `ssh -t`, the system does not stop us. */
+static void stop_as_usual(void)
+{
+	struct sigaction usual = { .sa_handler = SIG_DFL }, ours;
+	sigset_t one;
+
+	sigemptyset(&one);
+	sigaddset(&one, SIGTSTP);
+	sigaction(SIGTSTP, &usual, &ours);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+	sigaction(SIGTSTP, &ours, NULL);
+}
+
 static void line_signal(struct vdeterm *term, int signal_number)
 {
 	struct line_state *state = term->input_state;
@@ -231,7 +246,7 @@ static void line_signal(struct vdeterm *term, int signal_number)
 	} else if (signal_number == SIGTSTP) {
 		if (state->editing)
 			rl_deprep_terminal();
-		raise(SIGSTOP);
+		stop_as_usual();
 		if (state->editing) {
 			rl_prep_terminal(1);
 			rl_on_new_line();

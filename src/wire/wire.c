@@ -6,7 +6,8 @@
  * WIRE_DRAINED_BYTES; a joined peer stops reading meanwhile.
  *
  * Every call from the loop is bracketed by enter and leave, so that a wire closed in its own callback lives until the call is over.
- * A hang-up cannot be masked: a wire that hangs up while it is paused is not watched ("parked") until it reads again.
+ * A hang-up cannot be masked: a wire that hangs up while it is paused is not watched ("parked") until it reads again, or has something to
+ * send: that finds out whether it was only an error that passes.
  */
 #include "wire_internal.h"
 
@@ -221,7 +222,7 @@ static void update_in(struct wire *wire, bool want_write)
 		wire->in_io = NULL;
 	} else if (wire->in_io != NULL) {
 		loop_set_events(wire->in_io, events);
-	} else if (events != 0 && !wire->parked) {
+	} else if (events != 0 && (!wire->parked || (events & LOOP_WRITE) != 0)) {
 		wire->in_io = loop_add_io(wire->loop, wire->in_fd, events, on_in_event, wire);
 	}
 }

@@ -142,8 +142,14 @@ def test_kinds_of_wires_in_order(lab):
     near, far = lab.switch(), lab.switch()
     autolink = Autolink(lab, near, "addwire bad false", "addwire worse /no/such/program", CABLE, "addlink l " + far.socket,
                         "addtypelink l bad", "addtypelink l worse", "addtypelink l cable", "linkonoff l 1")
-    autolink.up()
+    first = autolink.up()
     assert "type=cable" in autolink.ask("runninglinks")[0]
+    # it is known for what it is when other kinds come and go, and ends with its own
+    for change in ("deltypelink l bad", "addtypelink l bad"):
+        autolink.ask(change)
+        assert "type=cable" in autolink.ask("runninglinks")[0]
+    autolink.ask("deltypelink l cable")
+    vde.wait_until(lambda: not vde.pid_is_alive(first[2]), "the cable's end")
 
 
 def test_no_busy_loop_when_all_ends_are_down(lab, switch):

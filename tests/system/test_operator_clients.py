@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The clients of the management socket: vdecmd, unixcmd, unixterm, vdeterm (on a pipe, and in a real terminal)."""
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -335,6 +337,27 @@ def test_vdeterm_leaves_the_terminal_as_it_was(lab, switch, terminal):
     with open(history) as file:
         assert file.read() == "port/create 3\n"
     assert vde.mode_of(history) == 0o600
+
+
+def test_vdeterm_is_not_stopped_where_nobody_could_continue_it(lab, switch):
+    """Ctrl-Z under `ssh -t`: the leader of its session, without a shell."""
+    def lead():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    master, slave = os.openpty()
+    term = lab.start(vde.ours("vdeterm"), "-H", "", switch.mgmt, stdin=slave, stdout=slave, stderr=slave, before=lead)
+    os.close(slave)
+    shown = b""
+    for typed, expected in ((b"", b"]: "), (b"half", b"half"), (b"\x1a", b"]: half"), (b"\x15port/showinfo\r", b"Numports=32"), (b"", b"]: ")):
+        os.write(master, typed)
+        while expected not in shown:
+            assert vde._ready(master, 1, vde.DEADLINE), shown
+            shown += os.read(master, 4096)
+        shown = shown.split(expected, 1)[1]
+    os.write(master, b"\x04")
+    assert term.wait() == 0
+    os.close(master)
 
 
 @pytest.mark.parametrize("typed", ["port/crea", "port/create 29\n"], ids=["editing", "waiting"])

@@ -457,6 +457,32 @@ static void test_device_queues(void **state)
 	wire_close(far.wire);
 }
 
+/* An error that passes, such as a UDP socket reports, does not hold what waits to be sent while nobody wants to read. */
+static void test_passing_error_while_paused(void **state)
+{
+	enum { COUNT = 700 };
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct owner near = { 0 };
+	uint8_t frame[1400];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	near.wire = wire_open_device(loop, ends[0], &callbacks, &near);
+	wire_pause(near.wire, true);
+	send_numbered(near.wire, 0, COUNT, sizeof(frame));
+	/* what it has not received yet is lost, of which near is told: ECONNRESET */
+	assert_int_equal(connect(ends[1], &nobody, sizeof(nobody)), 0);
+	for (int i = 0; i < TURNS && wire_queue_length(&near.wire->queue) > 0; i++) {
+		turn_some(1);
+		while (recv(ends[1], frame, sizeof(frame), MSG_DONTWAIT) > 0)
+			continue;
+	}
+	assert_int_equal(wire_queue_length(&near.wire->queue), 0);
+	wire_close(near.wire);
+	close(ends[1]);
+}
+
 /* Two plugs over inherited sockets, joined with two streams: a whole cable in one process. */
 static void test_plug(void **state)
 {
@@ -573,6 +599,7 @@ int main(void)
 		TEST(test_reader_gone),
 		TEST(test_sizes),
 		TEST(test_device_queues),
+		TEST(test_passing_error_while_paused),
 		TEST(test_moderation),
 		TEST(test_plug),
 		TEST(test_flush),
