@@ -5,6 +5,7 @@ import os
 import signal
 import struct
 import subprocess
+import termios
 
 import vde
 
@@ -141,7 +142,7 @@ def test_named_pipe_with_a_reader_that_stands_still(lab, switch):
     vde.wait_until(lambda: len(switch.ports()) == 2, "the capture's plug")
     for n in range(100):
         a.send(vde.frame(vde.BROADCAST, vde.mac(1), size=1500))
-    switch.settle(100)
+    vde.wait_until(lambda: struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))[0] > 60000, "a full pipe")
     assert capture.end() == 1
     assert "the reader does not take the rest" in capture.stderr
     os.close(reader)
