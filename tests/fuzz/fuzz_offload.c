@@ -3,7 +3,9 @@
  * Frames with offload, as taps and plugs give them, through a switch to endpoints of all kinds: the input is a sequence of (port, length high, length low, header
  * of offload.h, bytes...), a batch of up to BATCH frames at a time.
  */
-#include "vde_switch/endpoint.h"
+#include "fuzz.h"
+#include "fuzz_endpoint.h"
+
 #include "vde_switch/forward.h"
 #include "vde_switch/mirror.h"
 #include "vde_switch/port.h"
@@ -13,53 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { PORTS = 5, BATCH = 4, PREFIX = 3 + OFFLOAD_HEADER_SIZE, BEFORE = 64, BEHIND = 64 };
-
-static unsigned no_frames(struct endpoint *endpoint, struct frame *frames, unsigned max)
-{
-	(void)endpoint;
-	(void)frames;
-	(void)max;
-	return 0;
-}
-
-/* Touches every byte, so that a piece outside its buffer is seen; takes every other frame, so that queues are used. */
-static unsigned read_frames(struct endpoint *endpoint, const struct egress *frames, unsigned count)
-{
-	volatile uint8_t sum = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		if (!endpoint->offload && offload_is_set(frames[i].offload))
-			abort();
-		for (unsigned p = 0; p < frames[i].pieces; p++)
-			for (size_t at = 0; at < frames[i].piece[p].iov_len; at++)
-				sum = (uint8_t)(sum + ((const uint8_t *)frames[i].piece[p].iov_base)[at]);
-	}
-	return endpoint->port->number % 2 ? count : count / 2;
-}
-
-static void free_endpoint(struct endpoint *endpoint)
-{
-	close(endpoint->fd);
-	free(endpoint);
-}
-
-static const struct endpoint_ops ops = { "fuzz", no_frames, read_frames, free_endpoint };
-
-static void plug(struct vde_switch *sw, int fd, bool offload, bool only_uncut)
-{
-	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
-	struct port_user root = { .uid = 0 };
-	struct port *port;
-
-	if (endpoint_init(endpoint, &ops, sw, dup(fd), 0, NULL, 0) != 0 || port_acquire(sw, PORT_ANY, &root, &port) != 0 ||
-	    port_attach(sw, port, endpoint) != 0)
-		abort();
-	endpoint->offload = offload;
-	endpoint->only_uncut = only_uncut;
-}
 
 /* Whoever sends: untagged in VLAN 5 (1), in 0 and tagged in 5 (2, 4, which takes uncut frames), in 0 (3), copies of 1 (5). */
 static struct vde_switch *make_switch(struct loop *loop, struct log *log, int fd)
@@ -69,8 +25,12 @@ static struct vde_switch *make_switch(struct loop *loop, struct log *log, int fd
 
 	if (!sw)
 		abort();
-	for (int i = 1; i <= PORTS; i++)
-		plug(sw, fd, i == 3 || i == 4, i == 4);
+	for (int i = 1; i <= PORTS; i++) {
+		struct endpoint *endpoint = fuzz_plug(sw, fd);
+
+		endpoint->offload = i == 3 || i == 4;
+		endpoint->only_uncut = i == 4;
+	}
 	vlan_create(sw, 5);
 	vlan_set_untagged(sw, 1, 5);
 	vlan_add_port(sw, 5, 2);
