@@ -22,7 +22,6 @@
 #include "ptp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -87,15 +86,6 @@ static void read_mark(struct ptp_mark *mark, const struct stat *st)
 	write_be32(mark->bytes + AGGREGATE_MARK_SIZE + 4, (uint32_t)st->st_mtim.tv_nsec);
 }
 
-/* Of the socket, not of a file of ours that somebody else with rights in the directory put a link to in its place. */
-static bool set_mode(const char *path, mode_t mode)
-{
-	struct stat st;
-
-	return (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && (st.st_mode & 07777) == mode) ||
-	       fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* Permissions of our name and, where the system lets it have one, the mark of who takes aggregates. */
 static int set_permissions(struct ptp_conn *ptp, const struct vde_open_args *args, bool takes)
 {
@@ -107,11 +97,11 @@ static int set_permissions(struct ptp_conn *ptp, const struct vde_open_args *arg
 		return EINVAL;
 	if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) != 0)
 		return errno;
-	if (takes && set_mode(path, mode_of(args) | S_ISVTX) && lstat(path, &st) == 0) {
+	if (takes && socket_io_set_mode(path, mode_of(args) | S_ISVTX) == 0 && lstat(path, &st) == 0) {
 		read_mark(&ptp->own_mark, &st);
 		return 0;
 	}
-	return set_mode(path, mode_of(args)) ? 0 : errno;
+	return socket_io_set_mode(path, mode_of(args));
 }
 
 /* ---- the peer ---- */

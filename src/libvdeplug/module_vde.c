@@ -8,7 +8,6 @@
 #include "socket_io.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -210,12 +209,7 @@ static int set_owner(struct handshake *hs, mode_t mode)
 	} else if ((mode & 077) == 0 && stat(hs->control.sun_path, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid()) {
 		mode |= lchown(hs->own.sun_path, (uid_t)-1, st.st_gid) == 0 ? 070 : 077;
 	}
-	if (lstat(hs->own.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
-		return EEXIST;
-	if ((st.st_mode & 0777) == mode)
-		return 0;
-	/* the directory may be another user's, who could put a link to a file of ours in the socket's place at any time */
-	return fchmodat(AT_FDCWD, hs->own.sun_path, mode, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+	return socket_io_set_mode(hs->own.sun_path, mode);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST_FD = 3 };
@@ -81,6 +82,15 @@ int socket_io_close(VDECONN *conn)
 		close(sock->control_fd);
 	free(sock);
 	return 0;
+}
+
+int socket_io_set_mode(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return EEXIST;
+	return (st.st_mode & 07777) == mode || fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 VDECONN *socket_io_create(int fd)

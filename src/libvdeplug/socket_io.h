@@ -13,6 +13,11 @@ ssize_t socket_io_recv(VDECONN *conn, void *frame, size_t size, int flags);
 ssize_t socket_io_send(VDECONN *conn, const void *frame, size_t length, int flags);
 int socket_io_datafd(VDECONN *conn);
 int socket_io_ctlfd(VDECONN *conn);
+/*
+ * Gives the name of a socket of ours these permissions. Its directory may be another user's, who could put a link to a file of ours in its place at any time: that
+ * file's stay as they are. Returns 0, EEXIST when it is no socket, or another errno value.
+ */
+int socket_io_set_mode(const char *path, mode_t mode);
 /* Closes the two descriptors and frees. */
 int socket_io_close(VDECONN *conn);
 
