@@ -96,7 +96,7 @@ bool join_begin(struct join *join, const struct iovec *piece, unsigned pieces, u
 	join->size = join->payload = segment.payload;
 	join->flags = TCP_FLAG_ACK;
 	join->open = true;
-	join->verified = false;
+	join->verified = join->fixed_id = false;
 	join->segments = 1;
 	join->piece[2] = (struct iovec){ (uint8_t *)(uintptr_t)segment.data, segment.payload };
 	return true;
