@@ -2,10 +2,10 @@
 #include "slirpvde/engine_private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <time.h>
-
-enum { NANOSECONDS_PER_MS = 1000000 };
+#include <unistd.h>
 
 uint64_t engine_clock(void)
 {
@@ -94,8 +94,6 @@ static const SlirpCb slirp_callbacks = {
 
 /* ---- input ------------------------------------------------------------------------------------------------------ */
 
-static int on_get_revents(int index, void *opaque);
-
 /*
  * libslirp takes every frame for its own. A hub or a switch that does not know a station yet shows frames between other
  * stations as well; answering those would break their connections. Its own addresses are 52:55 and an IPv4 address of
@@ -148,13 +146,6 @@ static bool tells_neighbour(const struct frame *frame)
 	return frame_outer_type(frame) == ETHERTYPE_IPV6 && packet_parse(frame, &packet) && packet.protocol == PROTOCOL_ICMPV6;
 }
 
-/* What waits for a guest's address does so a second at most, and libslirp looks after it only when sockets are served: as here, where none is. */
-static void send_waiting(struct slirp_engine *engine)
-{
-	engine->neighbour_heard = false;
-	slirp_pollfds_poll(engine->slirp, 1, on_get_revents, engine);
-}
-
 static void input_frame(struct slirp_engine *engine, struct frame *frame)
 {
 	const uint8_t *received = frame->data;
@@ -191,98 +182,7 @@ void engine_input(struct slirp_engine *engine, struct frame *frames, unsigned co
 		input_frame(engine, &frames[i]);
 	coalesce_flush(&engine->coalescer);
 	if (engine->neighbour_heard)
-		send_waiting(engine);
-	engine_output_flush(engine);
-}
-
-/* ---- waiting ---------------------------------------------------------------------------------------------------- */
-
-static const struct {
-	int slirp;
-	short poll;
-} poll_bits[] = {
-	{ SLIRP_POLL_IN, POLLIN },   { SLIRP_POLL_OUT, POLLOUT }, { SLIRP_POLL_PRI, POLLPRI },
-	{ SLIRP_POLL_ERR, POLLERR }, { SLIRP_POLL_HUP, POLLHUP },
-};
-
-enum { POLL_BITS = sizeof(poll_bits) / sizeof(poll_bits[0]) };
-
-static int on_add_poll(int fd, int events, void *opaque)
-{
-	struct slirp_engine *engine = opaque;
-	struct pollfd *entry;
-
-	if (engine->poll_count == engine->poll_size) {
-		unsigned size = engine->poll_size ? 2 * engine->poll_size : 64;
-		struct pollfd *grown = reallocarray(engine->poll, size, sizeof(*grown));
-
-		if (!grown)
-			return -1;      /* the descriptor is left out of this turn */
-		engine->poll = grown;
-		engine->poll_size = size;
-	}
-	entry = &engine->poll[engine->poll_count];
-	*entry = (struct pollfd){ .fd = fd };
-	for (unsigned i = 0; i < POLL_BITS; i++)
-		if (events & poll_bits[i].slirp)
-			entry->events |= poll_bits[i].poll;
-	return (int)engine->poll_count++;
-}
-
-static int on_get_revents(int index, void *opaque)
-{
-	struct slirp_engine *engine = opaque;
-	int events = 0;
-	short revents;
-
-	if (index < 0 || (unsigned)index >= engine->poll_count)
-		return 0;
-	revents = engine->poll[index].revents;
-	for (unsigned i = 0; revents && i < POLL_BITS; i++)
-		if (revents & poll_bits[i].poll)
-			events |= poll_bits[i].slirp;
-	return events;
-}
-
-struct pollfd *engine_prepare(struct slirp_engine *engine, unsigned *count, int *timeout_ms)
-{
-	uint32_t timeout = UINT32_MAX;
-	int64_t now_ms = (int64_t)(engine_clock() / NANOSECONDS_PER_MS);
-
-	engine->poll_count = 0;
-	slirp_pollfds_fill(engine->slirp, &timeout, on_add_poll, engine);
-	for (unsigned i = 0; i < ENGINE_TIMERS_MAX; i++)
-		if (engine->timer[i].used && engine->timer[i].running) {
-			int64_t left = engine->timer[i].expires_ms - now_ms;
-
-			if (left < (int64_t)timeout)
-				timeout = left > 0 ? (uint32_t)left : 0;
-		}
-	*count = engine->poll_count;
-	*timeout_ms = timeout > INT32_MAX ? -1 : (int)timeout;
-	return engine->poll;
-}
-
-static void run_timers(struct slirp_engine *engine)
-{
-	int64_t now_ms = (int64_t)(engine_clock() / NANOSECONDS_PER_MS);
-
-	for (unsigned i = 0; i < ENGINE_TIMERS_MAX; i++) {
-		struct engine_timer *timer = &engine->timer[i];
-
-		if (!timer->used || !timer->running || timer->expires_ms > now_ms)
-			continue;
-		timer->running = false;
-		slirp_handle_timer(engine->slirp, timer->id, timer->cookie);
-	}
-}
-
-void engine_process(struct slirp_engine *engine)
-{
-	run_timers(engine);
-	slirp_pollfds_poll(engine->slirp, 0, on_get_revents, engine);
-	for (unsigned i = 0; i < engine->poll_count; i++)
-		engine->poll[i].revents = 0;
+		engine_send_waiting(engine);
 	engine_output_flush(engine);
 }
 
@@ -402,6 +302,13 @@ static void reserve_addresses(struct slirp_engine *engine)
 	engine->muted = false;
 }
 
+static int descriptors(void)
+{
+	long most = sysconf(_SC_OPEN_MAX);
+
+	return most < 0 || most > INT_MAX ? INT_MAX : (int)most;
+}
+
 struct slirp_engine *engine_create(const struct engine_config *config, const struct engine_callbacks *callbacks, void *owner,
 				   struct engine_error *error)
 {
@@ -415,6 +322,8 @@ struct slirp_engine *engine_create(const struct engine_config *config, const str
 	engine->config = *config;
 	engine->callbacks = *callbacks;
 	engine->owner = owner;
+	engine->highest = -1;
+	engine->descriptors = descriptors();
 	alias_init(&engine->alias, config->host4.address.v4, hidden_address(config));
 	dhcp_table_init(&engine->leases, config->dhcp_count);
 	coalesce_init(&engine->coalescer, give_to_slirp, engine);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the engine's own files share: engine.c, and engine_output.c for what leaves towards the guests. */
+/* What the engine's own files share: engine.c, engine_output.c for what leaves towards the guests, engine_wait.c for sockets and timers. */
 #ifndef VDE_SLIRP_ENGINE_PRIVATE_H
 #define VDE_SLIRP_ENGINE_PRIVATE_H
 
@@ -47,6 +47,10 @@ struct slirp_engine {
 	struct engine_timer timer[ENGINE_TIMERS_MAX];
 	struct pollfd *poll;
 	unsigned poll_count, poll_size;
+	int highest;                    /* of the descriptors of `poll` */
+	int descriptors;                /* as many as this process may have */
+	bool starved;                   /* it has all of them: nothing can be accepted */
+	bool left_out;                  /* of `poll`: a socket that listens */
 	struct reassembly reassembly;
 	struct coalescer coalescer;
 	struct output output;
@@ -56,5 +60,7 @@ struct slirp_engine {
 ssize_t engine_output_packet(const void *data, size_t length, void *opaque);
 /* Transmits what has been put together. */
 void engine_output_flush(struct slirp_engine *engine);
+/* Lets libslirp send what waited for a guest's address. */
+void engine_send_waiting(struct slirp_engine *engine);
 
 #endif

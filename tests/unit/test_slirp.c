@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static struct address address_of(const char *text)
@@ -809,12 +810,12 @@ static void test_hide_loopback(void **state)
 	}
 }
 
-/* A port of this host, free a moment ago, that leads to the guest by UDP; what is sent there comes from the returned socket. */
-static int open_redirection(struct guest *guest)
+/* A port of this host, free a moment ago, that leads to the guest; what is sent there comes from the returned socket. */
+static int open_redirection(struct guest *guest, enum forward_kind kind)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(address);
-	int probe = socket(AF_INET, SOCK_DGRAM, 0), fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int type = kind == FORWARD_UDP ? SOCK_DGRAM : SOCK_STREAM, probe = socket(AF_INET, type, 0), fd = socket(AF_INET, type, 0);
 	struct engine_error error;
 	struct forward forward;
 	char text[64];
@@ -823,7 +824,7 @@ static int open_redirection(struct guest *guest)
 	assert_int_equal(getsockname(probe, (struct sockaddr *)&address, &size), 0);
 	close(probe);
 	snprintf(text, sizeof(text), "127.0.0.1:%u:10.0.2.15:65", ntohs(address.sin_port));
-	assert_int_equal(forward_parse(FORWARD_UDP, text, &forward, &error), 0);
+	assert_int_equal(forward_parse(kind, text, &forward, &error), 0);
 	assert_int_equal(forward_add(engine_forwards(guest->engine), &forward, &error), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
 	return fd;
@@ -837,7 +838,7 @@ static void test_first_datagram(void **state)
 
 	(void)state;
 	guest_begin(&guest, configure("10.0.2.2/24", NULL));
-	fd = open_redirection(&guest);
+	fd = open_redirection(&guest, FORWARD_UDP);
 	assert_int_equal(send(fd, "first", 5, 0), 5);
 	while (guest.count == 0) {
 		unsigned count;
@@ -853,6 +854,48 @@ static void test_first_datagram(void **state)
 	assert_memory_equal(guest.bytes[1] + 42, "first", 5);
 	close(fd);
 	guest_end(&guest);
+}
+
+/* One turn of the engine. Whether a socket was ready. */
+static bool turn(struct guest *guest, int *timeout_ms)
+{
+	unsigned count;
+	struct pollfd *poll_fds = engine_prepare(guest->engine, &count, timeout_ms);
+	int ready = poll(poll_fds, count, 0);
+
+	engine_process(guest->engine);
+	return ready > 0;
+}
+
+/* A connection that cannot be accepted, as all descriptors are used, waits; the engine is not busy with it. */
+static void test_no_descriptor(void **state)
+{
+	struct rlimit before, limit;
+	struct guest guest;
+	int timeout_ms, fd, used[64], count = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 48;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	guest_begin(&guest, configure("10.0.2.2/24", NULL));
+	fd = open_redirection(&guest, FORWARD_TCP);
+	while ((used[count] = dup(STDIN_FILENO)) >= 0)
+		count++;
+	turn(&guest, &timeout_ms);
+	assert_false(turn(&guest, &timeout_ms));
+	assert_in_range(timeout_ms, 0, 1000);
+	assert_int_equal(guest.count, 0);
+	while (count > 0)
+		close(used[--count]);
+	turn(&guest, &timeout_ms);      /* finds that there are descriptors again */
+	turn(&guest, &timeout_ms);
+	assert_int_equal(guest.count, 1);
+	assert_memory_equal(guest.bytes[0] + 12, "\x08\x06", 2);         /* who has it? */
+	close(fd);
+	guest_end(&guest);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void test_forward_table(void **state)
@@ -898,7 +941,7 @@ int main(void)
 		cmocka_unit_test(test_coalesce_bound),	cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragments_bound),	cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_hide_loopback),	cmocka_unit_test(test_first_datagram),
-		cmocka_unit_test(test_forward_table),
+		cmocka_unit_test(test_no_descriptor),	cmocka_unit_test(test_forward_table),
 	};
 
 	return cmocka_run_group_tests_name("slirp", tests, NULL, NULL);
