@@ -400,9 +400,14 @@ class Lab:
 
 
 def become_subreaper():
-    """Orphaned grandchildren (programs in the background) become children of the test process, which can see and end them."""
+    """
+    Orphaned grandchildren (programs in the background) become children of the test process, which can see and end them. What they tell
+    their parent, it hears too: socat's reports itself with SIGUSR1. Not ignored, which programs would inherit.
+    """
     import ctypes
     ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda *_: None)
 
 
 # ---- management ------------------------------------------------------------------------------------------------------
