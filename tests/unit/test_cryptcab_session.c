@@ -577,6 +577,27 @@ static void server_restarts(void **state)
 	world_destroy(world);
 }
 
+/* A cable that is dead for a while is not a narrower one. */
+static void outage(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+	const size_t size = world->sessions[0].path.size;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		world->mtu = 0;
+		world_pass(world, 60 * SECOND);
+		if (i)
+			world_restart_server(world);
+		world->mtu = 1500;
+		world_pass(world, 40 * SECOND);
+		assert_works(world, 0);
+		assert_int_equal(world->sessions[0].path.size, size);
+		assert_int_equal(world_peer(world, 0)->path.size, size);
+	}
+	world_destroy(world);
+}
+
 static void client_restarts(void **state)
 {
 	struct world *world = connected(MODE_SEALED);
@@ -905,6 +926,7 @@ int main(void)
 		cmocka_unit_test(old_keys_die),
 		cmocka_unit_test(counters_end),
 		cmocka_unit_test(server_restarts),
+		cmocka_unit_test(outage),
 		cmocka_unit_test(client_restarts),
 		cmocka_unit_test(server_says_goodbye),
 		cmocka_unit_test(introduced_key_dies),
