@@ -441,6 +441,13 @@ def test_wrong_usage(lab, words):
     assert len(done.stderr.splitlines()) <= 2 and not done.stdout
 
 
+@pytest.mark.parametrize("word, status", [("--verbose", 1), ("--verbose=vvv", 1), ("-vvv", 1), ("--verbose=3", 2)])
+def test_verbose_as_in_vde_2(lab, word, status):
+    """It ends since there is no switch, not for the option's sake."""
+    done = lab.run("vde_cryptcab", "-s", lab.path("none"), "-x", word)
+    assert (done.returncode, "'--verbose" in done.stderr) == (status, False), done.stderr
+
+
 def test_key_files_that_are_refused(cab):
     short = cab.key_file("short", b"x" * 15)
     long = cab.key_file("long", b"x" * 65537)
