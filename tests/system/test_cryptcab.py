@@ -415,6 +415,27 @@ def test_runtime_directory_that_goes_and_comes(cab):
     assert server.end() == 0 and not os.listdir(runtime)
 
 
+def test_no_runtime_directory(cab):
+    """The user is told how to make one, and that does it; it must be his alone."""
+    vde.need_root()
+    home = cab.lab.path("home")
+    os.mkdir(home)
+    os.chmod(cab.lab.dir, 0o755)
+    os.chown(home, vde.NOBODY, -1)
+    env = {**cab.env, "HOME": home}
+    env.pop("XDG_RUNTIME_DIR")
+    words = vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab"), "-s", "null://", "-p", cab.port)
+    done = cab.lab.run(*words, env=env)
+    assert done.returncode == 1 and "mkdir -m 700 ~/.vde2" in done.stderr, done.stderr
+    os.mkdir(os.path.join(home, ".vde2"), 0o700)
+    os.chown(os.path.join(home, ".vde2"), vde.NOBODY, -1)
+    cab.lab.start(*words, env=env)
+    wait_until(lambda: os.path.exists(os.path.join(home, ".vde2", f"vde_cryptcab-{cab.port}")), "its socket")
+    cab.env = env
+    done = admit(cab, *vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab")))
+    assert done.returncode == 0, done.stdout
+
+
 def test_group_that_may_admit(cab):
     """Its members find root's server, which has a runtime directory of its own that they cannot enter."""
     vde.need_root()
