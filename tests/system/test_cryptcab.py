@@ -540,6 +540,26 @@ def test_switch_goes_away(cab):
     cab.passes()
 
 
+def test_switch_goes_away_while_nobody_is_connected(cab):
+    """The server has no port then that would tell it; the next client does. With --reconnect the client is let in when the switch is back."""
+    server = cab.server("-P", cab.key)
+    path = cab.near.socket
+    cab.near.stop()
+    assert vde.never(lambda: server.status is not None, 0.5)
+    client = cab.client("-P", cab.key)
+    assert server.wait() == 1
+    assert "switch is gone" in server.stderr and "ended the session" not in server.stderr
+    cab.near = cab.lab.switch(socket=path)
+    client.end()
+    server = cab.server("-P", cab.key, "--reconnect")
+    cab.near.stop()
+    client = cab.client("-P", cab.key)
+    server.expect("no port of the switch", "stderr", vde.DEADLINE * 3)
+    cab.near = cab.lab.switch(socket=path)
+    cab.passes()
+    assert server.status is None and client.status is None
+
+
 def test_switch_that_does_not_read_for_a_while(cab):
     """What it does not take stays in the system's buffer, which is larger than the program's."""
     server = cab.server("-P", cab.key)
