@@ -554,10 +554,13 @@ def test_switch_goes_away_while_nobody_is_connected(cab):
     server = cab.server("-P", cab.key, "--reconnect")
     cab.near.stop()
     client = cab.client("-P", cab.key)
-    server.expect("no port of the switch", "stderr", vde.DEADLINE * 3)
+    client.expect("ended the session", "stderr", vde.DEADLINE * 3)
+    wait_until(lambda: server.stderr.count("no port of the switch") > 2, "further tries")
     cab.near = cab.lab.switch(socket=path)
     cab.passes()
     assert server.status is None and client.status is None
+    wait_until(lambda: client.stderr.count("connected to") == 2, "the client to say so")
+    assert client.stderr.count("ended the session") == 1, "all tries are one event"
 
 
 def test_switch_that_does_not_read_for_a_while(cab):
