@@ -85,7 +85,7 @@ static int introduction(struct world *world, const char *script, uint64_t patien
 
 static void answered(void **state)
 {
-	assert_int_equal(introduction(*state, "echo Welcome to this host; test \"$*\" = 'user@host vde_cryptcab --admit 7' && read word rest && "
+	assert_int_equal(introduction(*state, "echo Welcome to this host; printf '\\033]0;title\\007'; test \"$*\" = 'user@host vde_cryptcab --admit 7' && read word rest && "
 				      "test $word = vde-cryptcab-admit && echo " INTRODUCTION_WORD "ok; exec sleep 1000", 0), 0);
 }
 
