@@ -30,6 +30,18 @@ static void received(void *owner, const union address *from, uint8_t *datagram, 
 		session_receive(&client->session, from, datagram, length, loop_now(client->node.loop));
 }
 
+/* What may be wrong with a server that has never answered. */
+static const char *advice(const struct client *client)
+{
+	const struct options *options = client->node.options;
+
+	if (client->was_up)
+		return "";
+	if (options->preshared || options->clear)
+		return ": there is no server, it has another secret, or -x stands at one end only";
+	return ": its host knows the secret, but UDP does not come through";
+}
+
 /* To the first success, and to one after trouble that was told and that is over. */
 static bool is_news(const struct client *client, uint64_t now)
 {
@@ -56,7 +68,7 @@ static void look_at_state(struct client *client)
 		client->told_end = true;
 	}
 	if (since && now - since >= SILENCE_TELL_TIME && !client->told_silence) {
-		log_warn(client->node.log, "no answer from %s", address_format(&client->server, text));
+		log_warn(client->node.log, "no answer from %s%s", address_format(&client->server, text), advice(client));
 		client->told_silence = true;
 	}
 }

@@ -206,7 +206,7 @@ def test_another_secret(cab):
     cab.server("-P", cab.key)
     client = cab.client("-P", cab.key_file("other", os.urandom(32)))
     cab.nothing_passes()
-    client.expect("no answer from", "stderr")
+    client.expect("no answer from .*: there is no server, it has another secret, or -x", "stderr")
 
 
 def test_one_line_text_as_secret(cab):
@@ -363,6 +363,14 @@ def test_introduction_fails_where_no_server_is(cab):
     assert f"serves UDP port {cab.port}" in client.stderr
     client = introduction(cab, daemon, "-d")
     assert client.wait() == 1, "the parent says so, too"
+
+
+def test_introduced_but_no_datagram_comes_through(cab):
+    """As behind a firewall that lets ssh pass; here nobody is at the port at all."""
+    program = cab.lab.path("ssh")
+    with open(os.open(program, os.O_WRONLY | os.O_CREAT, 0o700), "w", encoding="ascii") as script:
+        script.write("#!/bin/sh\necho vde-cryptcab-admit 1 ok\n")
+    cab.client("--ssh", program).expect("no answer from .*: its host knows the secret, but UDP does not", "stderr")
 
 
 def test_scp_options_of_old(cab):
