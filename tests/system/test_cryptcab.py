@@ -384,6 +384,12 @@ def test_scp_options_of_old(cab):
     assert "SCP_EXTRA_OPTIONS" in client.stderr
 
 
+def test_unused_secret_dies(cab):
+    server = cab.server("--key-lifetime", "1")
+    assert admit(cab).returncode == 0
+    wait_until(lambda: "secrets 0," in "\n".join(ask(server, "showinfo").data), "the secret's end")
+
+
 def test_admission_is_private(cab):
     """Another user's hand-over is refused, by the socket's mode and by who he is."""
     vde.need_root()
@@ -492,6 +498,36 @@ def test_key_files_that_are_refused(cab):
         for end in ([], ["-c", "127.0.0.1"]):
             done = cab.lab.run("vde_cryptcab", "-s", cab.near.socket, "-p", cab.port, "-P", path, *end, env=cab.env)
             assert done.returncode == 1 and text in done.stderr, (path, done.stderr)
+
+
+def test_statistics(cab):
+    """At the end with --stats, and at any time by a signal."""
+    server, client = cab.server("-P", cab.key, "--stats"), cab.client("-P", cab.key)
+    cab.passes()
+    os.kill(client.pid, signal.SIGUSR1)
+    client.expect("udp in [1-9].*\n.*datagrams accepted [1-9]", "stderr")
+    assert client.end() == 0 and server.end() == 0
+    assert client.stderr.count("udp in") == server.stderr.count("udp in") == 1
+
+
+def test_memory_is_private(cab):
+    """No other process of the same user looks into it, as one may into any that can leave a core file."""
+    vde.need_root()
+    program = cab.lab.start(*vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab"), "-x", "-s", "null://", "-p", cab.port), env=cab.env)
+    program.expect("WARNING", "stderr")
+    assert os.stat(f"/proc/{program.pid}/mem").st_uid == 0
+
+
+def test_mtu(cab):
+    """On a path that carries 64 KB, datagrams are no larger than what was asked for."""
+    server, client = cab.server("-P", cab.key, "--mtu", "1000"), cab.client("-P", cab.key, "--mtu", "600")
+    cab.passes()
+    near, far = cab.plugs
+    sent = frame(BROADCAST, mac(9), os.urandom(1000), size=1514)
+    for sender, receiver in ((near, far), (far, near)):
+        sender.send(sent)
+        receiver.expect(sent)
+    assert "datagram 972 " in peers(server)[0] and "datagram 572 " in peers(client)[0]
 
 
 def test_background_and_pid_file(cab):
