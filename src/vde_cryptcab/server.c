@@ -10,10 +10,13 @@
 
 /* ---- peers come and go ---- */
 
-/* A server without peers has no port that would tell it. */
+/*
+ * A server without peers has no port that would tell it. Any other error, ECONNREFUSED too, may be a switch that is full: the next client
+ * may be luckier.
+ */
 static void look_for_switch(struct server *server, int error)
 {
-	if (server->node.options->reconnect || (error != ENOENT && error != ECONNREFUSED))
+	if (server->node.options->reconnect || server->node.cables || error != ENOENT)
 		return;
 	log_warn(server->node.log, "the switch is gone");
 	loop_stop(server->node.loop, 1);

@@ -607,6 +607,26 @@ def test_switch_goes_away_while_nobody_is_connected(cab):
     assert client.stderr.count("ended the session") == 1, "all tries are one event"
 
 
+def test_switch_that_is_full(cab):
+    """Its server goes on for those who are connected, and for the next who finds a free port, also without --reconnect."""
+    full = cab.lab.switch("-n", "1")
+    server = cab.server("-P", cab.key, switch=full)
+    first = cab.client("-P", cab.key)
+    wait_until(lambda: peers(server), "the first client")
+    second = cab.client("-P", cab.key, switch=cab.lab.switch())
+    second.expect("ended the session", "stderr", vde.DEADLINE * 3)
+    assert len(peers(server)) == 1 and server.status is None
+    first.end()
+    wait_until(lambda: second.stderr.count("connected to") == 2, "the second client's turn", vde.DEADLINE * 3)
+    second.end()
+    plug = cab.lab.plug(full)
+    client = cab.client("-P", cab.key)
+    client.expect("ended the session", "stderr", vde.DEADLINE * 3)
+    plug.close()
+    wait_until(lambda: peers(server), "a client to be let in", vde.DEADLINE * 3)
+    assert server.status is None
+
+
 def test_switch_that_does_not_read_for_a_while(cab):
     """What it does not take stays in the system's buffer, which is larger than the program's."""
     server = cab.server("-P", cab.key)
