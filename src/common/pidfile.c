@@ -25,6 +25,7 @@
 enum {
 	PIDFILE_TEXT_MAX = 64,          /* a longer file is somebody's data, named by mistake */
 	PIDFILE_TRIES = 8,
+	STAT_TEXT_MAX = 1024,
 };
 
 static char *absolute_path(const char *path)
@@ -49,28 +50,41 @@ static bool is_same_file(int fd, const char *path)
 	       open_one.st_dev == named.st_dev;
 }
 
-/*
- * When process `pid` was started, in seconds of CLOCK_REALTIME; 0: not known. Field 22 of /proc/PID/stat counts ticks
- * since boot; the name in field 2 may hold anything, so counting starts behind its last parenthesis.
- */
-static double process_start(pid_t pid)
+/* What stands in /proc/PID/stat from the end of field 2 on; that is a name in parentheses, and may hold anything. NULL: not known. */
+static char *process_fields(pid_t pid, char text[STAT_TEXT_MAX])
 {
-	struct timespec boot, real;
-	char path[64], text[1024], *field;
-	double ticks;
+	char path[64];
 	ssize_t length;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
-	length = read(fd, text, sizeof(text) - 1);
+		return NULL;
+	length = read(fd, text, STAT_TEXT_MAX - 1);
 	close(fd);
 	if (length <= 0)
-		return 0;
+		return NULL;
 	text[length] = '\0';
-	field = strrchr(text, ')');
+	return strrchr(text, ')');
+}
+
+/* It is dead, and whoever started it has not been told: in a container that may be for ever. */
+static bool is_zombie(pid_t pid)
+{
+	char text[STAT_TEXT_MAX];
+	const char *fields = process_fields(pid, text);
+
+	return fields && strncmp(fields, ") Z", 3) == 0;
+}
+
+/* When process `pid` was started, in seconds of CLOCK_REALTIME; 0: not known. Field 22 counts ticks since boot. */
+static double process_start(pid_t pid)
+{
+	struct timespec boot, real;
+	char text[STAT_TEXT_MAX], *field = process_fields(pid, text);
+	double ticks;
+
 	for (int number = 2; field && number < 22; number++)
 		field = strchr(field + 1, ' ');
 	if (!field)
@@ -102,6 +116,8 @@ static pid_t living_writer(int fd)
 	if ((pid_t)pid == (group ? getpgrp() : getpid()))
 		return 0;
 	if (kill(group ? -(pid_t)pid : (pid_t)pid, 0) < 0 && errno == ESRCH)
+		return 0;
+	if (!group && is_zombie((pid_t)pid))
 		return 0;
 	/* A second's grace for the clocks' coarseness: in doubt it is alive. */
 	if (process_start((pid_t)pid) > (double)status.st_mtime + 2)
@@ -222,6 +238,8 @@ static int create(struct pidfile *pidfile, const char *path, long id, struct log
 		error = write_id(fd, id);
 		if (error)
 			refuse(log, path, error, strerror(error));
+		if (error && is_same_file(fd, pidfile->path))
+			unlink(pidfile->path);          /* without a number it is of no use to anybody */
 	}
 	if (error) {
 		if (fd >= 0)

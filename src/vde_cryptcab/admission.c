@@ -257,9 +257,11 @@ static void look_for_socket(void *owner)
 
 static void tell_problem(struct admission *admission, int error)
 {
-	if (error == ENOENT)
-		log_warn(admission->log, "no runtime directory (XDG_RUNTIME_DIR, /run/user/%u): clients cannot be introduced by ssh",
-			 (unsigned)geteuid());
+	if (error == ENOENT && geteuid() != 0)
+		log_warn(admission->log, "no runtime directory that is yours alone (XDG_RUNTIME_DIR, /run/user/%u, ~/.vde2): clients cannot be "
+			 "introduced by ssh; 'mkdir -m 700 ~/.vde2' makes one, and -P does without", (unsigned)geteuid());
+	else if (error == ENOENT)
+		log_warn(admission->log, "no runtime directory that only root can change (XDG_RUNTIME_DIR, /run): clients cannot be introduced by ssh");
 	else
 		log_errno(admission->log, error, "cannot listen at %s", admission->path);
 }

@@ -107,7 +107,7 @@ int admit_run(unsigned port, struct log *log)
 
 	signal(SIGPIPE, SIG_IGN);
 	if (fd < 0) {
-		snprintf(text, sizeof(text), "no vde_cryptcab of yours serves UDP port %u on this host", port);
+		snprintf(text, sizeof(text), "no vde_cryptcab of yours (without -x) serves UDP port %u on this host", port);
 		log_error(log, "%s", text);
 		return refuse(text);
 	}

@@ -15,6 +15,8 @@
 
 #define SILENCE_INTRODUCE_TIME (6 * PROTOCOL_SECOND)
 #define SILENCE_TELL_TIME (4 * PROTOCOL_SECOND)
+/* A session that the server ends sooner is no news: it lets nobody in, and is asked again each second. */
+#define SETTLE_TIME (2 * PROTOCOL_SECOND)
 #define INTRODUCTION_WAIT_FIRST (5 * PROTOCOL_SECOND)
 #define INTRODUCTION_WAIT_MAX (60 * PROTOCOL_SECOND)
 /* Of an introduction that nobody watches: ssh itself waits for ever on a connection that broke in its middle. */
@@ -28,6 +30,26 @@ static void received(void *owner, const union address *from, uint8_t *datagram, 
 		session_receive(&client->session, from, datagram, length, loop_now(client->node.loop));
 }
 
+/* What may be wrong with a server that has never answered. */
+static const char *advice(const struct client *client)
+{
+	const struct options *options = client->node.options;
+
+	if (client->was_up)
+		return "";
+	if (options->preshared || options->clear)
+		return ": there is no server, it has another secret, or -x stands at one end only";
+	return ": its host knows the secret, but UDP does not come through";
+}
+
+/* To the first success, and to one after trouble that was told and that is over. */
+static bool is_news(const struct client *client, uint64_t now)
+{
+	if (!client->was_up || client->told_silence)
+		return true;
+	return client->told_end && now - client->session.up_since_ns >= SETTLE_TIME;
+}
+
 /* Tells when the state changed. */
 static void look_at_state(struct client *client)
 {
@@ -35,14 +57,18 @@ static void look_at_state(struct client *client)
 	char text[ADDRESS_TEXT_SIZE];
 	uint64_t now = loop_clock(), since = session->unanswered_since_ns;
 
-	if (session->up && !since && (!client->was_up || client->told_silence)) {
+	if (session->up && !since && is_news(client, now)) {
 		log_info(client->node.log, "connected to %s", address_format(&session->address, text));
 		client->was_up = true;
-		client->told_silence = false;
+		client->told_silence = client->told_end = false;
 		client->introduction_wait_ns = INTRODUCTION_WAIT_FIRST;
 	}
+	if (client->was_up && !session->up && !since && !client->told_silence && !client->told_end) {
+		log_warn(client->node.log, "%s ended the session", address_format(&session->address, text));
+		client->told_end = true;
+	}
 	if (since && now - since >= SILENCE_TELL_TIME && !client->told_silence) {
-		log_warn(client->node.log, "no answer from %s", address_format(&client->server, text));
+		log_warn(client->node.log, "no answer from %s%s", address_format(&client->server, text), advice(client));
 		client->told_silence = true;
 	}
 }

@@ -14,7 +14,7 @@ struct client {
 	union address server;
 	struct ssh *ssh;
 	uint64_t next_introduction_ns, introduction_wait_ns;
-	bool introduced, was_up, told_silence;
+	bool introduced, was_up, told_silence, told_end;
 	int (*ready)(void *owner);      /* the cable is laid: called once */
 	void *ready_owner;
 	bool open;

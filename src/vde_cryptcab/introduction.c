@@ -61,11 +61,10 @@ int introduction_read(const char *line, size_t length, uint8_t key_id[KEY_ID_SIZ
 
 enum introduction_answer introduction_answer(const char *line, const char **text)
 {
-	const size_t word = sizeof(INTRODUCTION_WORD) - 1;
-
-	if (strncmp(line, INTRODUCTION_WORD, word) != 0)
+	line = strstr(line, INTRODUCTION_WORD);
+	if (!line)
 		return ANSWER_OTHER;
-	line += word;
+	line += sizeof(INTRODUCTION_WORD) - 1;
 	if (strcmp(line, "ok") == 0 || strcmp(line, "ok\r") == 0)
 		return ANSWER_OK;
 	if (strncmp(line, "error ", 6) != 0)

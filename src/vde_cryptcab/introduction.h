@@ -29,7 +29,8 @@ size_t introduction_write(char *out, const uint8_t key_id[KEY_ID_SIZE], const ui
 int introduction_read(const char *line, size_t length, uint8_t key_id[KEY_ID_SIZE], uint8_t secret[SECRET_SIZE]);
 
 enum introduction_answer { ANSWER_OTHER, ANSWER_OK, ANSWER_ERROR };
-/* What a line of the server's is; what is neither is other programs' talk (a login script's). `text` points at the error's. */
+/* What a line of the server's is; what is neither is other programs' talk (a login script's), which may also stand before it without a newline, such as the title of a
+ * terminal. `text` points at the error's. */
 enum introduction_answer introduction_answer(const char *line, const char **text);
 
 /* Collects a line from a stream. Longer lines are cut: they are nobody's answer. */

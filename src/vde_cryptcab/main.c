@@ -20,6 +20,18 @@ enum { MANAGEMENT_MODE = 0600, VERBOSE_DEBUG = 1 };
 
 #define AT(member) offsetof(struct options, member)
 
+/* --verbose=vvv is what VDE 2 calls -v -v -v -v. */
+static int take_verbose(void *owner, const char *value)
+{
+	struct options *options = owner;
+	size_t more = value ? strlen(value) : 0;
+
+	if (value && strspn(value, "v") != more)
+		return EINVAL;
+	options->verbose += 1 + (unsigned)more;
+	return 0;
+}
+
 static const struct cli_option option_rows[] = {
 	{ 's', "sock vdesock unix", "LOCATOR", "the switch (default: the default switch)", CLI_STRING, AT(socket), 0, 0, NULL },
 	{ 'p', "localport", "PORT", "local UDP port (server: default 7667)", CLI_UINT, AT(port), 1, 65535, NULL },
@@ -47,7 +59,8 @@ static const struct cli_option option_rows[] = {
 	{ 0, "mgmtmode", "MODE", "management UNIX socket access mode (octal)", CLI_MODE, AT(management_mode), 0, 0, NULL },
 	{ 0, "mgmtgroup", "GROUP", "management UNIX socket group name", CLI_GROUP, AT(management_group), 0, 0, NULL },
 	{ 0, "stats", NULL, "write counters to the log at the end and on SIGUSR1", CLI_FLAG, AT(stats), 0, 0, NULL },
-	{ 'v', "verbose", NULL, "say more", CLI_COUNT, AT(verbose), 0, 0, NULL },
+	{ 'v', NULL, NULL, "say more", CLI_COUNT, AT(verbose), 0, 0, NULL },
+	{ 0, "verbose", "[vvv]", "the same", CLI_CALL, 0, 0, 0, take_verbose },
 	{ 'h', "help", NULL, "print this help and exit", CLI_HELP, 0, 0, 0, NULL },
 	{ 0, "version", NULL, "print the version and exit", CLI_VERSION, 0, 0, 0, NULL },
 	{ 0 }

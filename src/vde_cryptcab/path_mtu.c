@@ -48,8 +48,11 @@ size_t path_mtu_probes(struct path_mtu *path, uint64_t now_ns, size_t sizes[PATH
 	return count;
 }
 
-void path_mtu_acknowledged(struct path_mtu *path, size_t size)
+void path_mtu_acknowledged(struct path_mtu *path, size_t size, uint64_t now_ns)
 {
+	if (path->fell)
+		search(path, now_ns);
+	path->fell = false;
 	if (size < path->size || size > payload_of(path, path->ceiling))
 		return;
 	path->size = size;
@@ -65,8 +68,10 @@ static void fall_to(struct path_mtu *path, size_t size, uint64_t now_ns)
 
 void path_mtu_keepalive(struct path_mtu *path, uint64_t now_ns)
 {
-	if (path->misses++ >= PATH_MTU_MISSES)
-		fall_to(path, payload_of(path, PATH_MTU_MIN), now_ns);
+	if (path->misses++ < PATH_MTU_MISSES)
+		return;
+	fall_to(path, payload_of(path, PATH_MTU_MIN), now_ns);
+	path->fell = true;
 }
 
 void path_mtu_too_big(struct path_mtu *path, size_t size, uint64_t now_ns)

@@ -10,6 +10,18 @@
 
 /* ---- peers come and go ---- */
 
+/*
+ * A server without peers has no port that would tell it. Any other error, ECONNREFUSED too, may be a switch that is full: the next client
+ * may be luckier.
+ */
+static void look_for_switch(struct server *server, int error)
+{
+	if (server->node.options->reconnect || server->node.cables || error != ENOENT)
+		return;
+	log_warn(server->node.log, "the switch is gone");
+	loop_stop(server->node.loop, 1);
+}
+
 static bool peer_up(void *owner, struct session *session)
 {
 	struct server *server = owner;
@@ -19,7 +31,10 @@ static bool peer_up(void *owner, struct session *session)
 	snprintf(description, sizeof(description), "vde_cryptcab %s", address);
 	session->user = cable_open(&server->node, session, description);
 	if (!session->user) {
-		log_limited(server->node.log, &server->node.limit, "%s: no port of the switch: %s", address, strerror(errno));
+		int error = errno;
+
+		log_limited(server->node.log, &server->node.limit, "%s: no port of the switch: %s", address, strerror(error));
+		look_for_switch(server, error);
 		return false;
 	}
 	log_info(server->node.log, "peer %u: %s is connected", session->slot, address);
@@ -35,6 +50,8 @@ static void peer_down(void *owner, struct session *session, enum hub_reason reas
 	struct server *server = owner;
 	char address[ADDRESS_TEXT_SIZE];
 
+	if (!session->user)
+		return;         /* it never had a port: that is said */
 	cable_close(session->user);
 	session->user = NULL;
 	log_info(server->node.log, "peer %u: %s %s", session->slot, address_format(&session->address, address), reasons[reason]);

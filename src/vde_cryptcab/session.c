@@ -256,7 +256,7 @@ static void handle_payload(struct session *session, uint8_t *payload, size_t len
 		break;
 	case KIND_PROBE_ACK:
 		if (length >= PROBE_SIZE)
-			path_mtu_acknowledged(&session->path, read_be16(payload + KIND_SIZE));
+			path_mtu_acknowledged(&session->path, read_be16(payload + KIND_SIZE), now_ns);
 		break;
 	case KIND_CLOSE:
 		session->closed = true;

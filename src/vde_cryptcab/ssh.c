@@ -37,11 +37,13 @@ struct words {
 	const char *word[WORDS_MAX + 1];
 	unsigned count;
 	size_t used;
+	bool too_many;                  /* some did not fit */
 };
 
 static void add_word(struct words *words, const char *word, size_t length)
 {
-	if (words->count == WORDS_MAX || words->used + length + 1 > sizeof(words->text))
+	words->too_many |= words->count == WORDS_MAX || words->used + length + 1 > sizeof(words->text);
+	if (words->too_many)
 		return;
 	words->word[words->count++] = memcpy(words->text + words->used, word, length);
 	words->text[words->used + length] = 0;
@@ -111,7 +113,9 @@ static void make_command(struct words *words, const char *command, const struct 
 {
 	char text[ADDRESS_USER_SIZE + ADDRESS_HOST_SIZE];
 
-	add_words(words, command && *command ? command : "ssh");
+	add_words(words, command ? command : "");
+	if (!words->count)
+		add_words(words, "ssh");
 	add_scp_options(words, log);
 	snprintf(text, sizeof(text), "%s%s%s", target->user, target->user[0] ? "@" : "", target->host);
 	add_word(words, text, strlen(text));
@@ -273,7 +277,11 @@ struct ssh *ssh_start(struct loop *loop, struct log *log, const char *command, c
 	if (ssh && words) {
 		*ssh = (struct ssh){ .loop = loop, .log = log, .child = -1, .fd = -1, .done = done, .owner = owner };
 		make_command(words, command, target, log);
-		error = noise_random(ssh->key_id, KEY_ID_SIZE) && noise_random(ssh->secret, SECRET_SIZE) ? spawn(ssh, words) : EIO;
+		error = noise_random(ssh->key_id, KEY_ID_SIZE) && noise_random(ssh->secret, SECRET_SIZE) ? 0 : EIO;
+		if (words->too_many)
+			error = E2BIG;  /* half a command would be another one */
+		if (!error)
+			error = spawn(ssh, words);
 		if (!error)
 			error = listen_to_child(ssh, patience_ns);
 	}

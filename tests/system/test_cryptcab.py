@@ -206,7 +206,7 @@ def test_another_secret(cab):
     cab.server("-P", cab.key)
     client = cab.client("-P", cab.key_file("other", os.urandom(32)))
     cab.nothing_passes()
-    client.expect("no answer from", "stderr")
+    client.expect("no answer from .*: there is no server, it has another secret, or -x", "stderr")
 
 
 def test_one_line_text_as_secret(cab):
@@ -365,6 +365,14 @@ def test_introduction_fails_where_no_server_is(cab):
     assert client.wait() == 1, "the parent says so, too"
 
 
+def test_introduced_but_no_datagram_comes_through(cab):
+    """As behind a firewall that lets ssh pass; here nobody is at the port at all."""
+    program = cab.lab.path("ssh")
+    with open(os.open(program, os.O_WRONLY | os.O_CREAT, 0o700), "w", encoding="ascii") as script:
+        script.write("#!/bin/sh\necho vde-cryptcab-admit 1 ok\n")
+    cab.client("--ssh", program).expect("no answer from .*: its host knows the secret, but UDP does not", "stderr")
+
+
 def test_scp_options_of_old(cab):
     """SCP_EXTRA_OPTIONS, with scp's -P for the port."""
     daemon = vde_ssh.Sshd(cab.lab, environment=[f"XDG_RUNTIME_DIR={cab.lab.dir}"])
@@ -374,6 +382,12 @@ def test_scp_options_of_old(cab):
     client = cab.client(to=f"{daemon.user}@127.0.0.1")
     cab.passes()
     assert "SCP_EXTRA_OPTIONS" in client.stderr
+
+
+def test_unused_secret_dies(cab):
+    server = cab.server("--key-lifetime", "1")
+    assert admit(cab).returncode == 0
+    wait_until(lambda: "secrets 0," in "\n".join(ask(server, "showinfo").data), "the secret's end")
 
 
 def test_admission_is_private(cab):
@@ -415,6 +429,27 @@ def test_runtime_directory_that_goes_and_comes(cab):
     assert server.end() == 0 and not os.listdir(runtime)
 
 
+def test_no_runtime_directory(cab):
+    """The user is told how to make one, and that does it; it must be his alone."""
+    vde.need_root()
+    home = cab.lab.path("home")
+    os.mkdir(home)
+    os.chmod(cab.lab.dir, 0o755)
+    os.chown(home, vde.NOBODY, -1)
+    env = {**cab.env, "HOME": home}
+    env.pop("XDG_RUNTIME_DIR")
+    words = vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab"), "-s", "null://", "-p", cab.port)
+    done = cab.lab.run(*words, env=env)
+    assert done.returncode == 1 and "mkdir -m 700 ~/.vde2" in done.stderr, done.stderr
+    os.mkdir(os.path.join(home, ".vde2"), 0o700)
+    os.chown(os.path.join(home, ".vde2"), vde.NOBODY, -1)
+    cab.lab.start(*words, env=env)
+    wait_until(lambda: os.path.exists(os.path.join(home, ".vde2", f"vde_cryptcab-{cab.port}")), "its socket")
+    cab.env = env
+    done = admit(cab, *vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab")))
+    assert done.returncode == 0, done.stdout
+
+
 def test_group_that_may_admit(cab):
     """Its members find root's server, which has a runtime directory of its own that they cannot enter."""
     vde.need_root()
@@ -441,6 +476,13 @@ def test_wrong_usage(lab, words):
     assert len(done.stderr.splitlines()) <= 2 and not done.stdout
 
 
+@pytest.mark.parametrize("word, status", [("--verbose", 1), ("--verbose=vvv", 1), ("-vvv", 1), ("--verbose=3", 2)])
+def test_verbose_as_in_vde_2(lab, word, status):
+    """It ends since there is no switch, not for the option's sake."""
+    done = lab.run("vde_cryptcab", "-s", lab.path("none"), "-x", word)
+    assert (done.returncode, "'--verbose" in done.stderr) == (status, False), done.stderr
+
+
 def test_key_files_that_are_refused(cab):
     short = cab.key_file("short", b"x" * 15)
     long = cab.key_file("long", b"x" * 65537)
@@ -456,6 +498,36 @@ def test_key_files_that_are_refused(cab):
         for end in ([], ["-c", "127.0.0.1"]):
             done = cab.lab.run("vde_cryptcab", "-s", cab.near.socket, "-p", cab.port, "-P", path, *end, env=cab.env)
             assert done.returncode == 1 and text in done.stderr, (path, done.stderr)
+
+
+def test_statistics(cab):
+    """At the end with --stats, and at any time by a signal."""
+    server, client = cab.server("-P", cab.key, "--stats"), cab.client("-P", cab.key)
+    cab.passes()
+    os.kill(client.pid, signal.SIGUSR1)
+    client.expect("udp in [1-9].*\n.*datagrams accepted [1-9]", "stderr")
+    assert client.end() == 0 and server.end() == 0
+    assert client.stderr.count("udp in") == server.stderr.count("udp in") == 1
+
+
+def test_memory_is_private(cab):
+    """No other process of the same user looks into it, as one may into any that can leave a core file."""
+    vde.need_root()
+    program = cab.lab.start(*vde.as_user(vde.NOBODY, vde.ours("vde_cryptcab"), "-x", "-s", "null://", "-p", cab.port), env=cab.env)
+    program.expect("WARNING", "stderr")
+    assert os.stat(f"/proc/{program.pid}/mem").st_uid == 0
+
+
+def test_mtu(cab):
+    """On a path that carries 64 KB, datagrams are no larger than what was asked for."""
+    server, client = cab.server("-P", cab.key, "--mtu", "1000"), cab.client("-P", cab.key, "--mtu", "600")
+    cab.passes()
+    near, far = cab.plugs
+    sent = frame(BROADCAST, mac(9), os.urandom(1000), size=1514)
+    for sender, receiver in ((near, far), (far, near)):
+        sender.send(sent)
+        receiver.expect(sent)
+    assert "datagram 972 " in peers(server)[0] and "datagram 572 " in peers(client)[0]
 
 
 def test_background_and_pid_file(cab):
@@ -510,6 +582,49 @@ def test_switch_goes_away(cab):
     client.expect("switch is back", "stderr")
     cab.plugs = None
     cab.passes()
+
+
+def test_switch_goes_away_while_nobody_is_connected(cab):
+    """The server has no port then that would tell it; the next client does. With --reconnect the client is let in when the switch is back."""
+    server = cab.server("-P", cab.key)
+    path = cab.near.socket
+    cab.near.stop()
+    assert vde.never(lambda: server.status is not None, 0.5)
+    client = cab.client("-P", cab.key)
+    assert server.wait() == 1
+    assert "switch is gone" in server.stderr and "ended the session" not in server.stderr
+    cab.near = cab.lab.switch(socket=path)
+    client.end()
+    server = cab.server("-P", cab.key, "--reconnect")
+    cab.near.stop()
+    client = cab.client("-P", cab.key)
+    client.expect("ended the session", "stderr", vde.DEADLINE * 3)
+    wait_until(lambda: server.stderr.count("no port of the switch") > 2, "further tries")
+    cab.near = cab.lab.switch(socket=path)
+    cab.passes()
+    assert server.status is None and client.status is None
+    wait_until(lambda: client.stderr.count("connected to") == 2, "the client to say so")
+    assert client.stderr.count("ended the session") == 1, "all tries are one event"
+
+
+def test_switch_that_is_full(cab):
+    """Its server goes on for those who are connected, and for the next who finds a free port, also without --reconnect."""
+    full = cab.lab.switch("-n", "1")
+    server = cab.server("-P", cab.key, switch=full)
+    first = cab.client("-P", cab.key)
+    wait_until(lambda: peers(server), "the first client")
+    second = cab.client("-P", cab.key, switch=cab.lab.switch())
+    second.expect("ended the session", "stderr", vde.DEADLINE * 3)
+    assert len(peers(server)) == 1 and server.status is None
+    first.end()
+    wait_until(lambda: second.stderr.count("connected to") == 2, "the second client's turn", vde.DEADLINE * 3)
+    second.end()
+    plug = cab.lab.plug(full)
+    client = cab.client("-P", cab.key)
+    client.expect("ended the session", "stderr", vde.DEADLINE * 3)
+    plug.close()
+    wait_until(lambda: peers(server), "a client to be let in", vde.DEADLINE * 3)
+    assert server.status is None
 
 
 def test_switch_that_does_not_read_for_a_while(cab):

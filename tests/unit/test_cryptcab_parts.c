@@ -288,7 +288,7 @@ static size_t search(struct path_mtu *path, unsigned mtu, uint64_t *now)
 		assert_true(count <= PATH_MTU_CANDIDATES);
 		for (size_t i = 0; i < count; i++)
 			if (sizes[i] + path->overhead <= mtu)
-				path_mtu_acknowledged(path, sizes[i]);
+				path_mtu_acknowledged(path, sizes[i], *now);
 	}
 	return path->size;
 }
@@ -329,11 +329,11 @@ static void path_shrinks_and_grows(void **state)
 	path_mtu_too_big(&path, 8000, now);                     /* only a probe */
 	assert_int_equal(path.size, 1392);
 	path_mtu_keepalive(&path, now);
-	path_mtu_acknowledged(&path, 1392);
+	path_mtu_acknowledged(&path, 1392, now);
 	assert_int_equal(path.misses, 0);
 	now += PATH_MTU_SEARCH_TIME;
 	assert_int_equal(search(&path, 9000, &now), 8972);
-	path_mtu_acknowledged(&path, 65535);                    /* a peer's lie beyond what can be sent */
+	path_mtu_acknowledged(&path, 65535, now);               /* a peer's lie beyond what can be sent */
 	assert_int_equal(path.size, 8972);
 }
 

@@ -577,6 +577,51 @@ static void server_restarts(void **state)
 	world_destroy(world);
 }
 
+/* -k: for those between the ends who forget soon. */
+static void keepalives(void **state)
+{
+	static const uint64_t times[] = { KEEPALIVE_TIME, KEEPALIVE_SHORT_TIME };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *world = world_create(MODE_SEALED);
+		uint64_t silence = 0;
+
+		world->clients[0].env.keepalive_ns = times[i];
+		world->server.env.keepalive_ns = REKEY_AFTER_TIME;
+		world_start_client(world, 0);
+		world_pass(world, 8 * SECOND);
+		for (unsigned step = 0; step < 120; step++) {
+			world_pass(world, SECOND / 2);
+			if (world->now - world_peer(world, 0)->last_heard_ns > silence)
+				silence = world->now - world_peer(world, 0)->last_heard_ns;
+		}
+		assert_in_range(silence, times[i] - SECOND, times[i] + SECOND);
+		world_destroy(world);
+	}
+}
+
+/* A cable that is dead for a while is not a narrower one. */
+static void outage(void **state)
+{
+	struct world *world = connected(MODE_SEALED);
+	const size_t size = world->sessions[0].path.size;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		world->mtu = 0;
+		world_pass(world, 60 * SECOND);
+		if (i)
+			world_restart_server(world);
+		world->mtu = 1500;
+		world_pass(world, 40 * SECOND);
+		assert_works(world, 0);
+		assert_int_equal(world->sessions[0].path.size, size);
+		assert_int_equal(world_peer(world, 0)->path.size, size);
+	}
+	world_destroy(world);
+}
+
 static void client_restarts(void **state)
 {
 	struct world *world = connected(MODE_SEALED);
@@ -905,6 +950,8 @@ int main(void)
 		cmocka_unit_test(old_keys_die),
 		cmocka_unit_test(counters_end),
 		cmocka_unit_test(server_restarts),
+		cmocka_unit_test(keepalives),
+		cmocka_unit_test(outage),
 		cmocka_unit_test(client_restarts),
 		cmocka_unit_test(server_says_goodbye),
 		cmocka_unit_test(introduced_key_dies),

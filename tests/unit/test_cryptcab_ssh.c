@@ -85,7 +85,7 @@ static int introduction(struct world *world, const char *script, uint64_t patien
 
 static void answered(void **state)
 {
-	assert_int_equal(introduction(*state, "echo Welcome to this host; test \"$*\" = 'user@host vde_cryptcab --admit 7' && read word rest && "
+	assert_int_equal(introduction(*state, "echo Welcome to this host; printf '\\033]0;title\\007'; test \"$*\" = 'user@host vde_cryptcab --admit 7' && read word rest && "
 				      "test $word = vde-cryptcab-admit && echo " INTRODUCTION_WORD "ok; exec sleep 1000", 0), 0);
 }
 
@@ -96,6 +96,43 @@ static void options_of_scp(void **state)
 	assert_int_equal(introduction(*state, "test \"$*\" = '-oBatchMode=yes -p 22 -p23 -q -oUser=x user@host vde_cryptcab --admit 7' && "
 				      "echo " INTRODUCTION_WORD "ok", 0), 0);
 	unsetenv("SCP_EXTRA_OPTIONS");
+}
+
+/* No word of the command is left out in silence: it might be the host. */
+static void command_too_long(void **state)
+{
+	struct world *world = *state;
+	struct address_target target = { .host = "host", .port = 7 };
+	char command[200] = "ssh";
+
+	for (size_t i = 0; i < 64; i++)
+		strcat(command, " x");
+	assert_null(ssh_start(world->loop, &world->log, command, &target, 0, over, world));
+	assert_int_equal(errno, E2BIG);
+}
+
+/* Blanks are no program, and the host is not one either. */
+static void blank_command(void **state)
+{
+	struct world *world = *state;
+	struct address_target target = { .host = "host", .port = 7 };
+	FILE *file = fopen(world->program, "w");
+	const char *path = getenv("PATH");
+	char *before = strdup(path ? path : "");
+	struct ssh *ssh;
+
+	assert_non_null(file);
+	fputs("#!/bin/sh\necho " INTRODUCTION_WORD "ok\n", file);
+	fclose(file);
+	assert_int_equal(chmod(world->program, 0700), 0);
+	setenv("PATH", world->directory, 1);
+	ssh = ssh_start(world->loop, &world->log, " \t", &target, 0, over, world);
+	setenv("PATH", before, 1);
+	free(before);
+	assert_non_null(ssh);
+	loop_run(world->loop);
+	ssh_end(ssh);
+	assert_int_equal(world->error, 0);
 }
 
 static void refused(void **state)
@@ -124,6 +161,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_of_scp, setup, teardown),
+		cmocka_unit_test_setup_teardown(command_too_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(blank_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_without_a_word, setup, teardown),
 		cmocka_unit_test_setup_teardown(closes_its_output_and_stays, setup, teardown),

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -135,6 +136,43 @@ static void test_stale_files_are_replaced(void **state)
 		assert_file(place->path, own);
 		pidfile_remove(&pidfile);
 	}
+}
+
+/* A process that is dead and not collected, as in a container whose first process collects nobody. */
+static void test_file_of_a_zombie_is_stale(void **state)
+{
+	struct place *place = *state;
+	struct pidfile pidfile;
+	siginfo_t info;
+	char text[32], own[32];
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	snprintf(text, sizeof(text), "%ld\n", (long)child);
+	write_file(place->path, text);
+	assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), 0);
+	assert_file(place->path, own_pid(own));
+	pidfile_remove(&pidfile);
+	waitpid(child, NULL, 0);
+}
+
+/* An empty file would stay behind. */
+static void test_full_disk_leaves_nothing(void **state)
+{
+	struct place *place = *state;
+	struct rlimit before, none;
+	struct pidfile pidfile;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(access(place->path, F_OK), -1);
 }
 
 /* Its owner could have any process killed by who believes the file. */
@@ -326,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pidfile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_relative_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_files_are_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file_of_a_zombie_is_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_disk_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_file_of_another_user_is_not_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_process_younger_than_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_live_file_is_refused, setup, teardown),
