@@ -161,6 +161,40 @@ def test_ptp_packets(lab, answer, works):
         assert ours.program.wait() == 0
 
 
+@pytest.mark.parametrize("name,text", [("", "No such file"), ("nosuch/ptp", "No such file"), ("x" * 108, "too long"), (".", "no socket")])
+def test_ptp_wrong(lab, name, text):
+    done = lab.run("vde_plug", f"ptp://{lab.path(name) if name else name}")
+    assert done.returncode == 1 and text in done.stderr
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("kind", ["file", "link", "fifo"])
+def test_ptp_takes_no_file_away(lab, kind, second):
+    """Connecting to a file is refused as connecting to a dead socket is; but it is nobody's leftover."""
+    path = lab.path("ptp")
+    if second:
+        plug(lab, f"ptp://{path}")
+        vde.wait_until(lambda: os.path.exists(path), "the first end")
+    name = path + "+" if second else path
+    {"file": lambda: os.mknod(name), "link": lambda: os.symlink(lab.path("nowhere"), name), "fifo": lambda: os.mkfifo(name)}[kind]()
+    before = os.lstat(name)
+    done = lab.run("vde_plug", f"ptp://{path}")
+    assert done.returncode == 1 and f"{name} is there and is no socket" in done.stderr and "File exists" in done.stderr
+    assert os.path.samestat(os.lstat(name), before)
+
+
+def test_ptp_removes_only_its_own(lab):
+    """The name was removed, and is another's when its first owner ends."""
+    path = lab.path("ptp")
+    one = plug(lab, f"ptp://{path}")
+    vde.wait_until(lambda: os.path.exists(path), "the first end")
+    os.unlink(path)
+    other = plug(lab, f"ptp://{path}")
+    vde.wait_until(lambda: os.path.exists(path), "its successor")
+    assert one.end_of_input() == 0
+    reach(plug(lab, f"ptp://{path}"), other)
+
+
 # ---- tap -------------------------------------------------------------------------------------------------------------
 
 def test_tap(lab, switch):
