@@ -5,6 +5,7 @@
  *
  * A peer that is not there or cannot be reached (ICMP) is no error of the wire: it may come. Datagrams of no length mean nothing.
  */
+#include "common/number.h"
 #include "dgram.h"
 #include "socket_io.h"
 
@@ -52,6 +53,19 @@ static int split_endpoint(struct endpoint *endpoint, const char *text, size_t le
 	return 0;
 }
 
+/* A number in range, or the name of a service. The resolver takes any number, and uses its last 16 bits. */
+static bool is_port(const char *text, bool may_be_any)
+{
+	const char *digits = text + strspn(text, "0");
+	unsigned port;
+
+	if (digits[0] == '\0')
+		return may_be_any;
+	if (strchr("+- \t", digits[0]) != NULL)
+		return false;
+	return digits[strspn(digits, "0123456789")] != '\0' || number_uint(digits, 1, 65535, &port) == 0;
+}
+
 /* The addresses of an endpoint; NULL with errno. */
 static struct addrinfo *resolve(const struct endpoint *endpoint, int family, int flags)
 {
@@ -95,7 +109,7 @@ static int open_socket(const char *arguments)
 		error = EINVAL;
 	else if ((error = split_endpoint(&local, arguments, (size_t)(arrow - arguments))) == 0)
 		error = split_endpoint(&remote, arrow + 2, strlen(arrow + 2));
-	if (error == 0 && remote.host == NULL)
+	if (error == 0 && (remote.host == NULL || !is_port(local.port, true) || !is_port(remote.port, false)))
 		error = EINVAL;
 	if (error != 0) {
 		fprintf(stderr, "libvdeplug: udp: not [ADDRESS:]PORT->HOST:PORT: %s\n", arguments);

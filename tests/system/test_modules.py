@@ -91,10 +91,11 @@ def test_udp_survives_icmp(lab, kind, code):
     assert ours.program.status is None
 
 
-@pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x"])
+@pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x", "udp://70000->127.0.0.1:5000",
+                                  "udp://5000->127.0.0.1:65536", "udp://5000->127.0.0.1:0", "udp://5000->127.0.0.1:", "udp://-5->127.0.0.1:5000"])
 def test_udp_wrong(lab, text):
     done = lab.run("vde_plug", text)
-    assert done.returncode == 1 and "udp" in done.stderr
+    assert done.returncode == 1 and "libvdeplug: udp: " in done.stderr
 
 
 # ---- ptp -------------------------------------------------------------------------------------------------------------
@@ -340,8 +341,22 @@ def test_vxlan_hostile(lab):
     assert set(ours.frames) == {good}
 
 
-@pytest.mark.parametrize("text", ["vxlan://nosuch.invalid", "vxlan:///vni=16777216", "vxlan:///port=0", "vxlan:///nosuch=1", "vxlan:///peers=",
-                                  "vxvde:///ttl=256", "vxvde:///vni=nosuchgroup", "vxvde:///peers=127.0.0.1", "vxvde:///if=nosuchif"])
-def test_vx_wrong(lab, text):
+@pytest.mark.parametrize("text,message", [
+    ("vxlan://nosuch.invalid", "cannot resolve nosuch.invalid"), ("vxlan:///vni=16777216", "vni=16777216: not a number from 0"),
+    ("vxlan:///port=0", "port=0: not a number from 1"), ("vxlan:///nosuch=1", "unknown key: nosuch"), ("vxlan:///peers=", "peers=: no host is named"),
+    ("vxlan://239.1.2.3/peers=127.0.0.1", "a list goes instead of a group"), ("vxlan://127.0.0.1", "127.0.0.1: not a multicast group"),
+    ("vxlan:///peers=" + ",".join(["127.0.0.1"] * 257), "too many hosts"),
+    ("vxvde://::1", "::1: not a multicast group"), ("vxvde:///ttl=256", "ttl=256: not a number from 0"), ("vxvde:///grp=nosuchgroup", "no such group"),
+    ("vxvde:///vni=nosuchgroup", "neither a number from 0 to 16777215 nor a group"), ("vxvde:///peers=127.0.0.1", "unknown key: peers"),
+    ("vxvde:///if=nosuchif", "if=nosuchif: no such interface")])
+def test_vx_wrong(lab, text, message):
     done = lab.run("vde_plug", text)
-    assert done.returncode == 1 and done.stderr
+    assert done.returncode == 1 and message in done.stderr.splitlines()[0]
+
+
+def test_vx_without_a_route(lab):
+    """The system says only that there is no such device."""
+    vde.need_root()
+    space = lab.namespace()
+    done = lab.run(*space.command("vde_plug", "vxvde://239.1.2.3"))
+    assert done.returncode == 1 and "it wants a route, or this option" in done.stderr
