@@ -122,6 +122,20 @@ def test_signals_end_it(lab, switch, number):
     plugs.connected(switch, 0)
 
 
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_end_it_while_it_opens(lab, number, background):
+    """A switch that does not answer is no reason to wait."""
+    control = plugs.Control(lab, plugs.Control.ignore)
+    program = lab.start("vde_plug", control.dir, "null://", "--pidfile", lab.path("pid"), *(["-d"] if background else []))
+    vde.wait_until(lambda: len(os.listdir(control.dir)) > 1, "its socket")
+    with open(lab.path("pid")) as pidfile:
+        os.kill(int(pidfile.read()), number)
+    assert program.wait() == 128 + number
+    assert not os.path.exists(lab.path("pid"))
+    control.close()
+
+
 def test_ends_with_the_switch(lab, any_switch):
     a = plug(lab, any_switch.socket)
     plugs.connected(any_switch, 1)
