@@ -36,7 +36,7 @@ struct cable {
 	struct session session;
 	struct child child;
 	struct wire *near, *far;
-	bool ended;
+	bool ended, stopped;            /* stopped: by a signal */
 };
 
 /* -p: a port in the first generation of vde_plug, a pid file in the second. */
@@ -179,6 +179,7 @@ static void on_stop(void *owner, int number)
 	struct cable *cable = owner;
 
 	(void)number;
+	cable->stopped = true;
 	if (cable->child.pid > 0)
 		kill(cable->child.pid, SIGTERM);
 	loop_stop(cable->loop, 0);
@@ -301,7 +302,7 @@ static int run(struct cable *cable, char **command)
 	wire_close(cable->far);
 	if (cable->child.in >= 0) {
 		child_finish(&cable->child);
-		if (cable->child.status != 0 && (status == 0 || cable->near == NULL))
+		if (cable->child.status != 0 && !cable->stopped && (status == 0 || cable->near == NULL))
 			status = cable->child.status;
 	}
 	loop_destroy(cable->loop);
