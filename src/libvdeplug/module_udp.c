@@ -73,9 +73,17 @@ static struct addrinfo *resolve(const struct endpoint *endpoint, int family, int
 
 	if (getaddrinfo(endpoint->host, endpoint->port, &hints, &found) == 0)
 		return found;
-	fprintf(stderr, "libvdeplug: udp: cannot resolve %s:%s\n", endpoint->host ? endpoint->host : "", endpoint->port);
 	errno = ECONNABORTED;
 	return NULL;
+}
+
+/* Which side has no address; for the local one that depends on the peer's. */
+static void complain(const struct endpoint *endpoint, const char *which)
+{
+	const char *host = endpoint->host != NULL ? endpoint->host : "";
+	bool is_ip6 = strchr(host, ':') != NULL;
+
+	fprintf(stderr, "libvdeplug: udp: cannot resolve %s%s%s:%s%s\n", is_ip6 ? "[" : "", host, is_ip6 ? "]" : "", endpoint->port, which);
 }
 
 /* A socket from `local` to one of the remote's addresses; -1 with errno. */
@@ -117,11 +125,15 @@ static int open_socket(const char *arguments)
 		return -1;
 	}
 	addresses = resolve(&remote, AF_UNSPEC, 0);
+	if (addresses == NULL)
+		complain(&remote, "");
 	for (const struct addrinfo *a = addresses; a != NULL && fd < 0; a = a->ai_next)
 		fd = connect_socket(&local, a);
 	if (addresses != NULL) {
 		error = errno;
 		freeaddrinfo(addresses);
+		if (fd < 0 && error == ECONNABORTED)
+			complain(&local, " to an address of the version of IP that the peer has");
 		errno = error;
 	}
 	return fd;

@@ -92,7 +92,8 @@ def test_udp_survives_icmp(lab, kind, code):
 
 
 @pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x", "udp://70000->127.0.0.1:5000",
-                                  "udp://5000->127.0.0.1:65536", "udp://5000->127.0.0.1:0", "udp://5000->127.0.0.1:", "udp://-5->127.0.0.1:5000"])
+                                  "udp://5000->127.0.0.1:65536", "udp://5000->127.0.0.1:0", "udp://5000->127.0.0.1:", "udp://-5->127.0.0.1:5000",
+                                  "udp://[::1]:5000->127.0.0.1:5000"])
 def test_udp_wrong(lab, text):
     done = lab.run("vde_plug", text)
     assert done.returncode == 1 and "libvdeplug: udp: " in done.stderr
