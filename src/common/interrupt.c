@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A thread waits for the signals. It is not cancelled when it is not needed any more, since that could take a signal with it that has just come: it is
+ * sent one that means nothing otherwise. Of two that are there, the one that it does not take stays for the loop.
+ */
 #include "interrupt.h"
 
 #include <unistd.h>
 
-enum { STATUS_SIGNAL = 128 };
+enum { STATUS_SIGNAL = 128, ENOUGH = SIGURG };
 
 static void *watch(void *argument)
 {
 	struct interrupt *interrupt = argument;
-	int number, state;
+	int number;
 
-	if (sigwait(&interrupt->signals, &number) != 0)
+	if (sigwait(&interrupt->signals, &number) != 0 || number == ENOUGH)
 		return NULL;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	if (interrupt->clean != NULL)
-		interrupt->clean(interrupt->owner);
-	_exit(STATUS_SIGNAL + number);
+	_exit(interrupt->end != NULL ? interrupt->end(interrupt->owner, number) : STATUS_SIGNAL + number);
 }
 
-void interrupt_begin(struct interrupt *interrupt, const int *signals, size_t count, void (*clean)(void *owner), void *owner)
+void interrupt_begin(struct interrupt *interrupt, const int *signals, size_t count, int (*end)(void *owner, int number), void *owner)
 {
-	interrupt->clean = clean;
+	interrupt->end = end;
 	interrupt->owner = owner;
 	sigemptyset(&interrupt->signals);
+	sigaddset(&interrupt->signals, ENOUGH);
 	for (size_t i = 0; i < count; i++)
 		sigaddset(&interrupt->signals, signals[i]);
 	pthread_sigmask(SIG_BLOCK, &interrupt->signals, &interrupt->before);
@@ -32,7 +34,7 @@ void interrupt_begin(struct interrupt *interrupt, const int *signals, size_t cou
 void interrupt_end(struct interrupt *interrupt)
 {
 	if (interrupt->watched) {
-		pthread_cancel(interrupt->thread);
+		pthread_kill(interrupt->thread, ENOUGH);
 		pthread_join(interrupt->thread, NULL);
 	}
 	pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);

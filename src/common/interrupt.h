@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 struct interrupt {
-	void (*clean)(void *owner);     /* called in another thread, while the one that waits goes on waiting; NULL: nothing to do */
+	int (*end)(void *owner, int number);
 	void *owner;
 	sigset_t signals, before;
 	pthread_t thread;
@@ -20,10 +20,11 @@ struct interrupt {
 };
 
 /*
- * From here to interrupt_end any of the signals ends the program at once: clean is called, and the exit status is 128 and the signal's number.
- * Both leave the set of blocked signals as it was. Where there cannot be a thread, signals wait.
+ * From here to interrupt_end any of the signals ends the program at once. What is to be done before does `end`, in another thread, while the one that
+ * waits goes on waiting; it returns the exit status. NULL: 128 and the signal's number. Both functions leave the set of blocked signals as it was.
+ * Where there cannot be a thread, signals wait.
  */
-void interrupt_begin(struct interrupt *interrupt, const int *signals, size_t count, void (*clean)(void *owner), void *owner);
+void interrupt_begin(struct interrupt *interrupt, const int *signals, size_t count, int (*end)(void *owner, int number), void *owner);
 /* When a signal has come meanwhile, it does not return. */
 void interrupt_end(struct interrupt *interrupt);
 

@@ -191,14 +191,15 @@ static void on_child(void *owner, int number)
 	child_reap(&((struct cable *)owner)->child);
 }
 
-/* A signal has come, and the network is still being opened. */
-static void give_up(void *owner)
+/* A signal has come, and the network is still being opened. Only who waits for that, as the caller of -d does, has to know. */
+static int give_up(void *owner, int number)
 {
 	struct cable *cable = owner;
 
 	if (cable->session.started)
 		session_log(&cable->session, "STOP");
 	pidfile_remove(&cable->pidfile);
+	return cable->options.daemon ? STATUS_SIGNAL + number : 0;
 }
 
 static struct wire *open_plug(struct cable *cable, const struct plug_options *plug, const struct wire_callbacks *callbacks)
