@@ -26,6 +26,7 @@ enum {
 	LAN_TAPS_MAX = 256,
 	LAN_DEFAULT_PORTS = 1024,
 	LAN_DEFAULT_BUCKETS = 256,
+	LAN_DEFAULT_EXPIRE = 120,
 	LAN_DEFAULT_PRIORITY = 0x8000,
 	LAN_PORTS_MAX = 65535,
 	LAN_BUCKETS_MAX = 1 << 20,
@@ -38,7 +39,7 @@ struct lan_request {
 	uint32_t mode, directory_mode, management_mode;
 	uint32_t group, management_group;               /* (gid_t)-1: left as it is */
 	uint32_t numports, buckets, priority;
-	uint32_t expire;                /* seconds; 0: as the switch has it */
+	uint32_t expire;                /* seconds; not 0 */
 	uint32_t port;                  /* of the program that creates; 0: any */
 	uint32_t fstp, trunk, flow;     /* 0 or 1 */
 	uint32_t aggregates;            /* 1: the program takes several frames in one datagram, and may send so */

@@ -216,5 +216,7 @@ int lan_parse(struct lan_request *request, enum lan_kind kind, char *arguments, 
 		choose_modes(request, values[0] != NULL || request->mode != 0, values[1] != NULL);
 	if (error == 0 && request->buckets == 0)
 		request->buckets = LAN_DEFAULT_BUCKETS;
+	if (error == 0 && request->expire == 0)
+		request->expire = LAN_DEFAULT_EXPIRE;
 	return error;
 }

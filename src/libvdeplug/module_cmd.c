@@ -355,6 +355,7 @@ static int look_and_take(struct cmd_conn *cmd, struct vde_frame *frames, unsigne
 	unsigned filled;
 	ssize_t n;
 
+	*again = false;
 	if (look > (size_t)count * LOOK_PER_FRAME && stream_in_wanted(&cmd->in) <= (size_t)count * LOOK_PER_FRAME)
 		look = (size_t)count * LOOK_PER_FRAME;
 	n = recv(cmd->socket.data_fd, cmd->in.bytes + cmd->in.have, look, flags | MSG_PEEK | MSG_DONTWAIT);
@@ -375,7 +376,7 @@ static int cmd_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned coun
 
 	help_writer(cmd);
 	if (count > 1) {
-		bool again = false;
+		bool again;
 		int filled;
 
 		do

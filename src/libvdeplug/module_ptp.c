@@ -34,13 +34,15 @@
 
 enum { DEFAULT_MODE = 0700, ACCEPT_TIMEOUT_MS = 2000 };
 
-/* PATH or PATH+ as an address. Returns 0 or ENAMETOOLONG. */
+/* PATH or PATH+ as an address. Returns 0, ENOENT for no path, or ENAMETOOLONG. */
 static int set_address(struct sockaddr_un *address, const char *path, const char *suffix)
 {
 	int length;
 
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
+	if (path[0] == '\0')
+		return ENOENT;
 	length = snprintf(address->sun_path, sizeof(address->sun_path), "%s%s", path, suffix);
 	return length > 0 && (size_t)length < sizeof(address->sun_path) ? 0 : ENAMETOOLONG;
 }
@@ -62,15 +64,30 @@ static int probe(int type, const struct sockaddr_un *address)
 	return error == EPERM || error == EACCES ? 0 : error;   /* it is connected to a peer of its own: alive */
 }
 
+/* What else than a socket is there is not ours to remove; connecting to it is refused, too, as to a dead owner's name. */
+static int remove_stale(const struct sockaddr_un *address)
+{
+	struct stat st;
+
+	if (lstat(address->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		fprintf(stderr, "libvdeplug: ptp: %s is there and is no socket\n", address->sun_path);
+		return EEXIST;
+	}
+	if (probe(SOCK_DGRAM, address) != ECONNREFUSED)
+		return EADDRINUSE;
+	return unlink(address->sun_path) == 0 ? 0 : errno;
+}
+
 static int bind_name(int fd, const struct sockaddr_un *address)
 {
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		return 0;
-	if (errno != EADDRINUSE || probe(SOCK_DGRAM, address) != ECONNREFUSED)
-		return EADDRINUSE;
-	if (unlink(address->sun_path) != 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
-		return errno;
-	return 0;
+	int error = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
+
+	if (error != EADDRINUSE)
+		return error;
+	error = remove_stale(address);
+	if (error == 0 && bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
+		error = errno;
+	return error;
 }
 
 static mode_t mode_of(const struct vde_open_args *args)
@@ -140,6 +157,25 @@ void ptp_forget_peer(struct ptp_conn *ptp)
 
 /* ---- opening and closing ---- */
 
+static void note_file(struct ptp_conn *ptp)
+{
+	struct stat st;
+
+	if (lstat(ptp->own.sun_path, &st) == 0) {
+		ptp->own_device = st.st_dev;
+		ptp->own_inode = st.st_ino;
+	}
+}
+
+/* Our name, unless it was removed and is somebody else's by now. */
+static void remove_file(const struct ptp_conn *ptp)
+{
+	struct stat st;
+
+	if (lstat(ptp->own.sun_path, &st) == 0 && st.st_dev == ptp->own_device && st.st_ino == ptp->own_inode)
+		unlink(ptp->own.sun_path);
+}
+
 /* The first to come owns PATH; the second PATH+, and it knows its peer. */
 static int open_datagrams(struct ptp_conn *ptp, const char *path, const struct vde_open_args *args, bool takes)
 {
@@ -161,6 +197,7 @@ static int open_datagrams(struct ptp_conn *ptp, const char *path, const struct v
 	if (error != 0)
 		return error;
 	ptp->own = is_second ? second : first;
+	note_file(ptp);
 	error = set_permissions(ptp, args, takes);
 	if (error != 0 || !is_second)
 		return error;
@@ -197,7 +234,7 @@ static int ptp_close(VDECONN *conn)
 	if (ptp->datagrams && ptp->connected)
 		send(ptp->socket.data_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (ptp->own.sun_path[0] != '\0')
-		unlink(ptp->own.sun_path);
+		remove_file(ptp);
 	free(ptp->stash.bytes);
 	free(ptp->room);
 	return socket_io_close(conn);

@@ -5,6 +5,7 @@
  *
  * A peer that is not there or cannot be reached (ICMP) is no error of the wire: it may come. Datagrams of no length mean nothing.
  */
+#include "common/number.h"
 #include "dgram.h"
 #include "socket_io.h"
 
@@ -52,6 +53,19 @@ static int split_endpoint(struct endpoint *endpoint, const char *text, size_t le
 	return 0;
 }
 
+/* A number in range, or the name of a service. The resolver takes any number, and uses its last 16 bits. */
+static bool is_port(const char *text, bool may_be_any)
+{
+	const char *digits = text + strspn(text, "0");
+	unsigned port;
+
+	if (digits[0] == '\0')
+		return may_be_any;
+	if (strchr("+- \t", digits[0]) != NULL)
+		return false;
+	return digits[strspn(digits, "0123456789")] != '\0' || number_uint(digits, 1, 65535, &port) == 0;
+}
+
 /* The addresses of an endpoint; NULL with errno. */
 static struct addrinfo *resolve(const struct endpoint *endpoint, int family, int flags)
 {
@@ -59,9 +73,17 @@ static struct addrinfo *resolve(const struct endpoint *endpoint, int family, int
 
 	if (getaddrinfo(endpoint->host, endpoint->port, &hints, &found) == 0)
 		return found;
-	fprintf(stderr, "libvdeplug: udp: cannot resolve %s:%s\n", endpoint->host ? endpoint->host : "", endpoint->port);
 	errno = ECONNABORTED;
 	return NULL;
+}
+
+/* Which side has no address; for the local one that depends on the peer's. */
+static void complain(const struct endpoint *endpoint, const char *which)
+{
+	const char *host = endpoint->host != NULL ? endpoint->host : "";
+	bool is_ip6 = strchr(host, ':') != NULL;
+
+	fprintf(stderr, "libvdeplug: udp: cannot resolve %s%s%s:%s%s\n", is_ip6 ? "[" : "", host, is_ip6 ? "]" : "", endpoint->port, which);
 }
 
 /* A socket from `local` to one of the remote's addresses; -1 with errno. */
@@ -95,7 +117,7 @@ static int open_socket(const char *arguments)
 		error = EINVAL;
 	else if ((error = split_endpoint(&local, arguments, (size_t)(arrow - arguments))) == 0)
 		error = split_endpoint(&remote, arrow + 2, strlen(arrow + 2));
-	if (error == 0 && remote.host == NULL)
+	if (error == 0 && (remote.host == NULL || !is_port(local.port, true) || !is_port(remote.port, false)))
 		error = EINVAL;
 	if (error != 0) {
 		fprintf(stderr, "libvdeplug: udp: not [ADDRESS:]PORT->HOST:PORT: %s\n", arguments);
@@ -103,11 +125,15 @@ static int open_socket(const char *arguments)
 		return -1;
 	}
 	addresses = resolve(&remote, AF_UNSPEC, 0);
+	if (addresses == NULL)
+		complain(&remote, "");
 	for (const struct addrinfo *a = addresses; a != NULL && fd < 0; a = a->ai_next)
 		fd = connect_socket(&local, a);
 	if (addresses != NULL) {
 		error = errno;
 		freeaddrinfo(addresses);
+		if (fd < 0 && error == ECONNABORTED)
+			complain(&local, " to an address of the version of IP that the peer has");
 		errno = error;
 	}
 	return fd;

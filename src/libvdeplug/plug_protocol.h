@@ -85,12 +85,14 @@ static inline char *plug_aggregates_place(struct sockaddr_un *address)
 	return address->sun_path + room;
 }
 
-static inline void plug_offer_aggregates(struct sockaddr_un *address)
+/* False: it cannot be said. */
+static inline bool plug_offer_aggregates(struct sockaddr_un *address)
 {
 	char *place = plug_aggregates_place(address);
 
 	if (place != NULL)
 		memcpy(place, PLUG_AGGREGATES, PLUG_AGGREGATES_SIZE);
+	return place != NULL;
 }
 
 static inline bool plug_offers_aggregates(struct sockaddr_un *address)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 enum { PTP_MARK_SIZE = AGGREGATE_MARK_SIZE + 8 };
@@ -24,6 +25,8 @@ struct ptp_conn {
 	bool datagrams;
 	bool connected;
 	struct sockaddr_un own, peer;   /* of datagrams, as all that follows */
+	dev_t own_device;               /* which file the own name is */
+	ino_t own_inode;
 	struct ptp_mark own_mark;
 	struct ptp_mark peer_mark;      /* while connected */
 

@@ -53,6 +53,12 @@ static int number_option(const char *key, const char *text, unsigned min, unsign
 	return error != 0 ? EINVAL : 0;
 }
 
+static int wrong(const char *key, const char *text, const char *what, int error)
+{
+	fprintf(stderr, "libvdeplug: %s%s%s: %s\n", key, key[0] != '\0' ? "=" : "", text, what);
+	return error;
+}
+
 /* Every part of a comma separated list. */
 static int take_peers(struct vx_options *options, char *list, int family)
 {
@@ -63,7 +69,7 @@ static int take_peers(struct vx_options *options, char *list, int family)
 		int error;
 
 		if (options->peer_count == VX_PEERS_MAX)
-			return E2BIG;
+			return wrong("peers", "...", "too many hosts", E2BIG);
 		error = resolve(peer, name, family);
 		if (error != 0)
 			return error;
@@ -71,7 +77,7 @@ static int take_peers(struct vx_options *options, char *list, int family)
 		set_port(peer, options->port);
 		options->peer_count++;
 	}
-	return options->peer_count > 0 ? 0 : EINVAL;
+	return options->peer_count > 0 ? 0 : wrong("peers", "", "no host is named", EINVAL);
 }
 
 /* As VDE 4 has it, no time and less are the default. */
@@ -108,14 +114,14 @@ static int take_vni(struct vx_options *options, const struct texts *texts, bool 
 	unsigned vni = 1;
 
 	if (texts->grp != NULL && group == (gid_t)-1)
-		return EINVAL;
+		return wrong("grp", texts->grp, "no such group", EINVAL);
 	if (texts->grp != NULL)
 		vni = group & VX_VNI_MAX;
 	if (groups && texts->vni != NULL && number_uint(texts->vni, 0, VX_VNI_MAX, &vni) != 0) {
 		gid_t named = vde_grnam2gid(texts->vni);
 
 		if (named == (gid_t)-1)
-			return number_option("vni", texts->vni, 0, VX_VNI_MAX, &vni);
+			return wrong("vni", texts->vni, "neither a number from 0 to 16777215 nor a group", EINVAL);
 		vni = named & VX_VNI_MAX;
 	} else if (!groups && number_option("vni", texts->vni, 0, VX_VNI_MAX, &vni) != 0) {
 		return EINVAL;
@@ -131,23 +137,41 @@ static int take_vni(struct vx_options *options, const struct texts *texts, bool 
 	return 0;
 }
 
+static bool is_multicast(const union dgram_address *address)
+{
+	return address->any.sa_family == AF_INET6 ? IN6_IS_ADDR_MULTICAST(&address->ip6.sin6_addr) :
+	       IN_MULTICAST(ntohl(address->ip4.sin_addr.s_addr));
+}
+
+static int take_group(struct vx_options *options, const char *group, int family)
+{
+	int error;
+
+	if (group[0] == '\0')
+		group = family == AF_INET6 ? "ff05:56de::1" : "239.0.0.1";
+	error = resolve(&options->group, group, family);
+	set_port(&options->group, options->port);
+	if (error == 0 && !is_multicast(&options->group))
+		error = wrong("", group, "not a multicast group", EINVAL);
+	return error;
+}
+
 static int take_addresses(struct vx_options *options, const struct texts *texts, const char *group)
 {
 	int family = texts->v6 != NULL ? AF_INET6 : texts->v4 != NULL ? AF_INET : AF_UNSPEC;
 	int error = 0;
 
 	if (texts->interface != NULL && (options->interface = if_nametoindex(texts->interface)) == 0)
-		return errno;
+		return wrong("if", texts->interface, "no such interface", ENODEV);
+	if (texts->peers != NULL && group[0] != '\0')
+		return wrong("peers", texts->peers, "a list goes instead of a group", EINVAL);
 	if (texts->peers != NULL) {
 		options->has_list = true;
 		error = take_peers(options, texts->peers, family);
 		options->group = options->peers[0];
 		return error;
 	}
-	if (group[0] == '\0')
-		group = family == AF_INET6 ? "ff05:56de::1" : "239.0.0.1";
-	error = resolve(&options->group, group, family);
-	set_port(&options->group, options->port);
+	error = take_group(options, group, family);
 	if (error == 0 && texts->bind != NULL)
 		error = resolve(&options->bind, texts->bind, options->group.any.sa_family);
 	return error;
@@ -258,7 +282,11 @@ int vx_join(int fd, const struct vx_options *options)
 	struct group_req request = {.gr_interface = options->interface};
 
 	memcpy(&request.gr_group, &options->group, dgram_address_size(&options->group));
-	return setsockopt(fd, is_ip6 ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_JOIN_GROUP, &request, sizeof(request)) == 0 ? 0 : errno;
+	if (setsockopt(fd, is_ip6 ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_JOIN_GROUP, &request, sizeof(request)) == 0)
+		return 0;
+	if (errno == ENODEV && options->interface == 0)
+		return wrong("if", "", "no route says which interface the group is on: it wants a route, or this option", ENODEV);
+	return errno;
 }
 
 /* ---- this machine ---- */

@@ -93,7 +93,7 @@ int child_start(struct child *child, char **command, bool background)
 static void note_status(struct child *child, int status)
 {
 	child->pid = 0;
-	child->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	child->status = WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 void child_reap(struct child *child)

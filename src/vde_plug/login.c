@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define LOGIN_SWITCH SYSCONFDIR "/vde2/login.switch"
+#define LOGIN_PATH "/usr/local/bin:/usr/bin:/bin"
 #define IPLOG_GROUP "vdeplug_iplog"
 
 static void refuse(const struct session *session)
@@ -65,7 +66,7 @@ static bool is_in_iplog_group(void)
 
 bool login_restrict(struct options *options, struct session *session, const char *program, bool has_words)
 {
-	static const char *const dangerous[] = {"HOME", "VDEPLUGIN_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD"};
+	static const char *const dangerous[] = {"HOME", "VDEPLUGIN_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT", "ENV", "BASH_ENV"};
 
 	if (program[0] != '-' && options->shell_command == NULL)
 		return false;
@@ -73,6 +74,7 @@ bool login_restrict(struct options *options, struct session *session, const char
 		refuse(session);
 	for (size_t i = 0; i < sizeof(dangerous) / sizeof(dangerous[0]); i++)
 		unsetenv(dangerous[i]);
+	setenv("PATH", LOGIN_PATH, true);       /* root's locator may name a command */
 	*options = (struct options){.log = true, .iplog = is_in_iplog_group(), .description = "vde_plug:"};
 	options->plug[0].locator = choose_network();
 	return true;

@@ -6,6 +6,7 @@
  * stream on a command's pipes, or another plug. The end of either is the end of the program, after what was on its way to the other
  * one has been delivered.
  */
+#include "common/interrupt.h"
 #include "common/number.h"
 #include "vde_plug.h"
 
@@ -23,14 +24,19 @@ enum {
 	PORT_MAX = 0xffffff,
 };
 
+/* They end the program. */
+static const int stops[] = {SIGHUP, SIGINT, SIGTERM};
+enum { STOPS = sizeof(stops) / sizeof(stops[0]) };
+
 struct cable {
 	struct options options;
 	struct log log;
 	struct loop *loop;
+	struct pidfile pidfile;
 	struct session session;
 	struct child child;
 	struct wire *near, *far;
-	bool ended;
+	bool ended, stopped;            /* stopped: by a signal */
 };
 
 /* -p: a port in the first generation of vde_plug, a pid file in the second. */
@@ -173,6 +179,7 @@ static void on_stop(void *owner, int number)
 	struct cable *cable = owner;
 
 	(void)number;
+	cable->stopped = true;
 	if (cable->child.pid > 0)
 		kill(cable->child.pid, SIGTERM);
 	loop_stop(cable->loop, 0);
@@ -184,15 +191,30 @@ static void on_child(void *owner, int number)
 	child_reap(&((struct cable *)owner)->child);
 }
 
+/* A signal has come, and the network is still being opened. Only who waits for that, as the caller of -d does, has to know. */
+static int give_up(void *owner, int number)
+{
+	struct cable *cable = owner;
+
+	if (cable->session.started)
+		session_log(&cable->session, "STOP");
+	pidfile_remove(&cable->pidfile);
+	return cable->options.daemon ? STATUS_SIGNAL + number : 0;
+}
+
 static struct wire *open_plug(struct cable *cable, const struct plug_options *plug, const struct wire_callbacks *callbacks)
 {
 	char *group = plug->group != NULL ? strdup(plug->group) : NULL;
 	struct vde_open_args args = {.port = (int)plug->port, .group = group, .mode = plug->mode.set ? plug->mode.mode : 0};
-	struct wire *wire = wire_open_plug(cable->loop, plug->locator, cable->options.description, &args, callbacks, cable);
+	struct interrupt interrupt;
+	struct wire *wire;
 
+	interrupt_begin(&interrupt, stops, STOPS, give_up, cable);
+	wire = wire_open_plug(cable->loop, plug->locator, cable->options.description, &args, callbacks, cable);
 	if (wire == NULL)
 		log_error(&cable->log, "vde_open %s: %s",
 			  plug->locator != NULL && plug->locator[0] != '\0' ? plug->locator : "default switch", strerror(errno));
+	interrupt_end(&interrupt);
 	free(group);
 	return wire;
 }
@@ -250,9 +272,7 @@ static void start_session(struct cable *cable)
 
 static bool add_signals(struct cable *cable)
 {
-	static const int stops[] = {SIGHUP, SIGINT, SIGTERM};
-
-	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+	for (size_t i = 0; i < STOPS; i++) {
 		if (loop_add_signal(cable->loop, stops[i], on_stop, cable) != 0)
 			return false;
 	}
@@ -263,11 +283,10 @@ static bool add_signals(struct cable *cable)
 static int run(struct cable *cable, char **command)
 {
 	struct daemon daemon;
-	struct pidfile pidfile;
 	int status = STATUS_FAILED;
 
 	daemon_begin(&daemon, &cable->log, cable->options.daemon);
-	if (pidfile_create(&pidfile, cable->options.pidfile, &cable->log) != 0)
+	if (pidfile_create(&cable->pidfile, cable->options.pidfile, &cable->log) != 0)
 		return STATUS_FAILED;
 	cable->loop = loop_create();
 	if (cable->loop != NULL && add_signals(cable)) {
@@ -284,11 +303,11 @@ static int run(struct cable *cable, char **command)
 	wire_close(cable->far);
 	if (cable->child.in >= 0) {
 		child_finish(&cable->child);
-		if (cable->child.status != 0 && (status == 0 || cable->near == NULL))
+		if (cable->child.status != 0 && !cable->stopped && (status == 0 || cable->near == NULL))
 			status = cable->child.status;
 	}
 	loop_destroy(cable->loop);
-	pidfile_remove(&pidfile);
+	pidfile_remove(&cable->pidfile);
 	return status;
 }
 

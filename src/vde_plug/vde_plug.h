@@ -14,6 +14,7 @@
 
 enum {
 	STATUS_FAILED = 1,
+	STATUS_SIGNAL = 128,            /* and its number */
 	STATUS_REFUSED = 255,           /* as a login shell; ssh passes it on */
 };
 

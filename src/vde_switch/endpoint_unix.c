@@ -345,15 +345,16 @@ int endpoint_unix_open(struct vde_switch *sw, const struct unix_endpoint_config 
 		       struct sockaddr_un *address)
 {
 	struct endpoint_unix *self = create(-1);
+	struct unix_endpoint_config agreed = *config;
 
 	if (!self)
 		return ENOMEM;
 	int error = open_socket(self, config, address);
-	error = init(self, sw, config, error);
+	if (agreed.aggregates)          /* where there is no room to say so, the client would take them for frames */
+		agreed.aggregates = error == 0 && plug_offer_aggregates(address);
+	error = init(self, sw, &agreed, error);
 	if (error)
 		return error;
-	if (config->aggregates)
-		plug_offer_aggregates(address);
 	*endpoint = &self->endpoint;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "vdens.h"
 
 #include "common/daemon.h"
+#include "common/interrupt.h"
 #include "common/loop.h"
 #include "wire/wire.h"
 
@@ -29,6 +30,10 @@ enum {
 };
 
 struct vdens;
+
+/* Passed on to the command; before there is one, they end vdens. */
+static const int passed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+enum { PASSED = sizeof(passed) / sizeof(passed[0]) };
 
 struct network {
 	struct vdens *vdens;
@@ -201,12 +206,15 @@ static bool open_networks(struct vdens *vdens)
 {
 	for (unsigned i = 0; i < vdens->networks; i++) {
 		struct network *network = &vdens->network[i];
+		struct interrupt interrupt;
 
+		interrupt_begin(&interrupt, passed, PASSED, NULL, NULL);
 		network->plug = open_plug(network);
-		if (network->plug == NULL) {
+		if (network->plug == NULL)
 			log_error(&vdens->log, "vde_open %s: %s", network->name, strerror(errno));
+		interrupt_end(&interrupt);
+		if (network->plug == NULL)
 			return false;
-		}
 	}
 	return true;
 }
@@ -304,9 +312,7 @@ static void pass_on(void *owner, int number)
 
 static bool add_signals(struct vdens *vdens)
 {
-	static const int passed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
-
-	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
+	for (size_t i = 0; i < PASSED; i++) {
 		if (loop_add_signal(vdens->loop, passed[i], pass_on, vdens) != 0)
 			return false;
 	}

@@ -151,8 +151,7 @@ static int open_switch(struct lan *lan)
 	lan->sw = switch_create(lan->loop, &lan->log, &config);
 	if (!lan->sw)
 		return errno;
-	if (request->expire)
-		fdb_settings(lan->sw->fdb)->expire = request->expire;
+	fdb_settings(lan->sw->fdb)->expire = request->expire;
 	return 0;
 }
 

@@ -35,6 +35,7 @@ struct wire_stream {
 	int restore_fd;                 /* whose flags are to be put back; -1: none */
 	int restore_flags;
 	bool ending;                    /* the other direction is gone: what has arrived is still read */
+	int out_error;                  /* why; EPIPE: nobody reads it any more */
 	size_t start, end;              /* of what was read and not yet delivered */
 	uint8_t *buffer;
 	uint8_t *copies;                /* for owners that get frames with room */
@@ -122,7 +123,7 @@ static void stream_receive(struct wire *wire)
 	if (!wire_is_reading(wire))
 		return;
 	if (stream->ending && !is_readable(wire->in_fd)) {
-		wire_end(wire, EPIPE);
+		wire_end(wire, stream->out_error);
 		return;
 	}
 	/* A pipe would block: what was read before has been delivered, and more may not be there. */
@@ -143,11 +144,20 @@ static void stream_receive(struct wire *wire)
 	}
 }
 
-/* What is written can no longer be read by anybody; what the other side had written before is still worth reading. */
+/* Nothing can be written any more; what the other side had written before is still worth reading. */
+static void lose_out(struct wire *wire, int error)
+{
+	struct wire_stream *stream = stream_of(wire);
+
+	if (!stream->ending)
+		stream->out_error = error == ECONNRESET || error == EIO ? EPIPE : error;        /* EIO: a terminal that was hung up */
+	stream->ending = true;
+	wire->pending = true;
+}
+
 static void stream_out_lost(struct wire *wire)
 {
-	stream_of(wire)->ending = true;
-	wire->pending = true;
+	lose_out(wire, EPIPE);
 }
 
 /* Returns the bytes written, 0 when none can be now or ever. */
@@ -165,9 +175,9 @@ static size_t write_some(struct wire_stream *stream, struct iovec *iov, unsigned
 	if (n >= 0)
 		return (size_t)n;
 	if (errno != EAGAIN) {
+		lose_out(&stream->wire, errno);
 		stream->wire.counters.errors++;
 		wire_out_gone(&stream->wire);
-		stream_out_lost(&stream->wire);
 	}
 	return 0;
 }

@@ -27,6 +27,19 @@ def test_a_path_without_room_for_the_offer(lab, switch):
     assert not lab.plug(switch, address=path[:107]).aggregates
 
 
+def test_a_switch_without_room_for_the_offer(lab):
+    """It cannot say that it would, so it does not: neither sends aggregates, nor takes a frame for one."""
+    switch = lab.switch(socket=lab.path("d" * (98 - len(lab.path("")))))
+    sender, other, offered = lab.plug(switch), lab.plug(switch), lab.plug(switch, aggregates=True)
+    assert not offered.aggregates
+    sent = frames(5)
+    for frame in sent:
+        sender.send(frame)
+    assert [offered.recv() for _ in sent] == [other.recv() for _ in sent] == sent
+    offered.send(vde.aggregate(*sent))
+    assert other.recv() == vde.aggregate(*sent)
+
+
 @pytest.mark.parametrize("count, size", [(1, 60), (5, 60), (21, 1514), (32, 900), (1, 32000)])
 def test_frames_of_an_aggregate_go_their_ways(lab, switch, count, size):
     """One by one to a plain client, in order; together to one that offered."""

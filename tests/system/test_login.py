@@ -50,6 +50,19 @@ def test_network_of_a_restricted_user(lab, case):
         """, case, LOGIN=login_switch())
 
 
+def test_command_of_a_restricted_user(lab):
+    """The command is the system's, whatever the user's PATH has of that name."""
+    machine.run(lab, r"""
+        mount -t tmpfs -o mode=755 none "$(dirname "$(dirname "$LOGIN")")"
+        mkdir "$(dirname "$LOGIN")" /mnt/own
+        printf '#!/bin/sh\necho evil >>/mnt/ran\n' >/mnt/own/sh
+        chmod 755 /mnt/own/sh
+        echo 'cmd://sh -c "echo $ENV$BASH_ENV good >>/mnt/ran"' >"$LOGIN"
+        PATH=/mnt/own:$PATH ENV=evil BASH_ENV=evil $(command -v vde_plug) -c vde_plug </dev/null >/dev/null
+        test "$(cat /mnt/ran)" = good || { cat /mnt/ran; fail "somebody else's command"; }
+        """, "command", LOGIN=login_switch())
+
+
 SSHD = r"""
 vde_plug=$(command -v vde_plug)
 for file in passwd group; do cp /etc/$file /mnt/$file; mount --bind /mnt/$file /etc/$file; done

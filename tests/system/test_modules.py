@@ -91,10 +91,12 @@ def test_udp_survives_icmp(lab, kind, code):
     assert ours.program.status is None
 
 
-@pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x"])
+@pytest.mark.parametrize("text", ["udp://", "udp://5000", "udp://1->2", "udp://1->nosuch.invalid:x", "udp://70000->127.0.0.1:5000",
+                                  "udp://5000->127.0.0.1:65536", "udp://5000->127.0.0.1:0", "udp://5000->127.0.0.1:", "udp://-5->127.0.0.1:5000",
+                                  "udp://[::1]:5000->127.0.0.1:5000"])
 def test_udp_wrong(lab, text):
     done = lab.run("vde_plug", text)
-    assert done.returncode == 1 and "udp" in done.stderr
+    assert done.returncode == 1 and "libvdeplug: udp: " in done.stderr
 
 
 # ---- ptp -------------------------------------------------------------------------------------------------------------
@@ -159,6 +161,40 @@ def test_ptp_packets(lab, answer, works):
             connection.send(frame)
             assert ours.wait_frames(1) == [frame]
         assert ours.program.wait() == 0
+
+
+@pytest.mark.parametrize("name,text", [("", "No such file"), ("nosuch/ptp", "No such file"), ("x" * 108, "too long"), (".", "no socket")])
+def test_ptp_wrong(lab, name, text):
+    done = lab.run("vde_plug", f"ptp://{lab.path(name) if name else name}")
+    assert done.returncode == 1 and text in done.stderr
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("kind", ["file", "link", "fifo"])
+def test_ptp_takes_no_file_away(lab, kind, second):
+    """Connecting to a file is refused as connecting to a dead socket is; but it is nobody's leftover."""
+    path = lab.path("ptp")
+    if second:
+        plug(lab, f"ptp://{path}")
+        vde.wait_until(lambda: os.path.exists(path), "the first end")
+    name = path + "+" if second else path
+    {"file": lambda: os.mknod(name), "link": lambda: os.symlink(lab.path("nowhere"), name), "fifo": lambda: os.mkfifo(name)}[kind]()
+    before = os.lstat(name)
+    done = lab.run("vde_plug", f"ptp://{path}")
+    assert done.returncode == 1 and f"{name} is there and is no socket" in done.stderr and "File exists" in done.stderr
+    assert os.path.samestat(os.lstat(name), before)
+
+
+def test_ptp_removes_only_its_own(lab):
+    """The name was removed, and is another's when its first owner ends."""
+    path = lab.path("ptp")
+    one = plug(lab, f"ptp://{path}")
+    vde.wait_until(lambda: os.path.exists(path), "the first end")
+    os.unlink(path)
+    other = plug(lab, f"ptp://{path}")
+    vde.wait_until(lambda: os.path.exists(path), "its successor")
+    assert one.end_of_input() == 0
+    reach(plug(lab, f"ptp://{path}"), other)
 
 
 # ---- tap -------------------------------------------------------------------------------------------------------------
@@ -306,8 +342,22 @@ def test_vxlan_hostile(lab):
     assert set(ours.frames) == {good}
 
 
-@pytest.mark.parametrize("text", ["vxlan://nosuch.invalid", "vxlan:///vni=16777216", "vxlan:///port=0", "vxlan:///nosuch=1", "vxlan:///peers=",
-                                  "vxvde:///ttl=256", "vxvde:///vni=nosuchgroup", "vxvde:///peers=127.0.0.1", "vxvde:///if=nosuchif"])
-def test_vx_wrong(lab, text):
+@pytest.mark.parametrize("text,message", [
+    ("vxlan://nosuch.invalid", "cannot resolve nosuch.invalid"), ("vxlan:///vni=16777216", "vni=16777216: not a number from 0"),
+    ("vxlan:///port=0", "port=0: not a number from 1"), ("vxlan:///nosuch=1", "unknown key: nosuch"), ("vxlan:///peers=", "peers=: no host is named"),
+    ("vxlan://239.1.2.3/peers=127.0.0.1", "a list goes instead of a group"), ("vxlan://127.0.0.1", "127.0.0.1: not a multicast group"),
+    ("vxlan:///peers=" + ",".join(["127.0.0.1"] * 257), "too many hosts"),
+    ("vxvde://::1", "::1: not a multicast group"), ("vxvde:///ttl=256", "ttl=256: not a number from 0"), ("vxvde:///grp=nosuchgroup", "no such group"),
+    ("vxvde:///vni=nosuchgroup", "neither a number from 0 to 16777215 nor a group"), ("vxvde:///peers=127.0.0.1", "unknown key: peers"),
+    ("vxvde:///if=nosuchif", "if=nosuchif: no such interface")])
+def test_vx_wrong(lab, text, message):
     done = lab.run("vde_plug", text)
-    assert done.returncode == 1 and done.stderr
+    assert done.returncode == 1 and message in done.stderr.splitlines()[0]
+
+
+def test_vx_without_a_route(lab):
+    """The system says only that there is no such device."""
+    vde.need_root()
+    space = lab.namespace()
+    done = lab.run(*space.command("vde_plug", "vxvde://239.1.2.3"))
+    assert done.returncode == 1 and "it wants a route, or this option" in done.stderr

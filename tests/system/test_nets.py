@@ -445,6 +445,26 @@ def test_options_of_the_switch(lab):
     assert nodes
 
 
+def test_times_and_sizes_without_options(lab):
+    """Those of VDE 4's module, not of vde_switch."""
+    host(lab, f"switch://{lab.path('net')}[mgmt='{lab.path('m')}']")
+    vde.wait_until(lambda: vde.answers(lab.path("m")), "the management socket")
+    text = "\n".join(vde.Management(lab.path("m")).command("hash/showinfo").data)
+    assert re.search(r"size 256", text) and re.search(r"expire 120 ", text), text
+
+
+@pytest.mark.parametrize("length,works", [(98, True), (99, False)])
+def test_length_of_a_directory(lab, length, works):
+    """The page names the longest."""
+    path = lab.path("x" * (length - len(lab.path("x")) + 1))
+    assert len(path) == length
+    if works:
+        plugs.reach(host(lab, f"hub://{path}"), plug(lab, path))
+        return
+    done = lab.run("vde_plug", f"hub://{path}")
+    assert done.returncode == 1 and "too long: at most 98 bytes" in done.stderr
+
+
 def test_shutdown_by_management(lab):
     first = host(lab, f"hub://{lab.path('net')}[mgmt='{lab.path('m')}']")
     node = plug(lab, lab.path("net"))

@@ -79,6 +79,14 @@ def test_any_cut_of_the_stream(lab, switch):
     b.wait_frames(frames)
 
 
+def test_output_on_a_full_disk(lab, switch):
+    """Nobody may take what is missing for the end."""
+    program = lab.start("/bin/sh", "-c", f"exec {vde.ours('vde_plug')} {switch.socket} >/dev/full")
+    plugs.connected(switch, 1)
+    lab.plug(switch).send(plugs.numbered(1)[0])
+    assert program.wait() == 1 and "No space left on device" in program.stderr
+
+
 # ---- the end ---------------------------------------------------------------------------------------------------------
 
 COUNT = 3000
@@ -120,6 +128,20 @@ def test_signals_end_it(lab, switch, number):
     assert a.program.end(number) == 0
     assert not os.path.exists(lab.path("pid"))
     plugs.connected(switch, 0)
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_end_it_while_it_opens(lab, number, background):
+    """A switch that does not answer is no reason to wait."""
+    control = plugs.Control(lab, plugs.Control.ignore)
+    program = lab.start("vde_plug", control.dir, "null://", "--pidfile", lab.path("pid"), *(["-d"] if background else []))
+    vde.wait_until(lambda: len(os.listdir(control.dir)) > 1, "its socket")
+    with open(lab.path("pid")) as pidfile:
+        os.kill(int(pidfile.read()), number)
+    assert program.wait() == (128 + number if background else 0)
+    assert not os.path.exists(lab.path("pid")) and not program.stderr
+    control.close()
 
 
 def test_ends_with_the_switch(lab, any_switch):
@@ -330,6 +352,14 @@ def test_command_without_a_locator(lab, switch):
         out.write(plugs.records(frames))
     assert lab.run("vde_plug", "=", "cat", lab.path("frames"), env=vde.env_ours(HOME=home)).returncode == 0
     reader.wait_frames(frames)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_with_a_command(lab, switch, number):
+    """That the command is ended, too, is no failure."""
+    program = lab.start("vde_plug", switch.socket, "=", "sh", "-c", "echo ready >&2; exec cat")
+    program.expect("ready", "stderr")
+    assert program.end(number) == 0
 
 
 def test_command_ends_with_the_plug(lab, switch):

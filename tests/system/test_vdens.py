@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 
+import plugs
 import pytest
 import vde
 
@@ -75,6 +76,14 @@ def test_signals(lab, switch, number):
                         new_session=True)
     program.expect("ready")
     assert program.end(number) == 42
+
+
+def test_signal_before_there_is_a_command(lab):
+    control = plugs.Control(lab, plugs.Control.ignore)
+    program = lab.start("vdens", control.dir, "true")
+    vde.wait_until(lambda: len(os.listdir(control.dir)) > 1, "its socket")
+    assert program.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    control.close()
 
 
 def test_what_the_command_has(lab, switch):

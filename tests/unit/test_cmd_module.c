@@ -72,6 +72,26 @@ static void test_reader_and_writer(void **state)
 	assert_int_equal(vde_close(conn), 0);
 }
 
+/* A command, or the network behind it, may end within a frame: then that is the end, and not what the rest is waited for. */
+static void test_ends_within_a_frame(void **state)
+{
+	char locator[] = "cmd://printf '\\0\\144half'", description[] = "test";
+	VDECONN *conn = vde_open(locator, description, NULL);
+	static uint8_t bytes[2][SIZE];
+	struct vde_frame frames[2] = {{bytes[0], SIZE, 0}, {bytes[1], SIZE, 0}};
+	struct pollfd hung_up;
+
+	(void)state;
+	assert_non_null(conn);
+	hung_up = (struct pollfd){.fd = vde_datafd(conn)};
+	assert_int_equal(poll(&hung_up, 1, PATIENCE_S * 1000), 1);      /* so that one call meets both */
+	alarm(PATIENCE_S);
+	assert_int_equal(vde_recv_batch(conn, frames, 2, 0), 0);
+	assert_int_equal(vde_recv(conn, bytes[0], SIZE, 0), 0);
+	alarm(0);
+	assert_int_equal(vde_close(conn), 0);
+}
+
 /* A program may have closed its stdin and stdout. Runs in a process of its own; returns its exit status. */
 static int echo_without_stdio(void)
 {
@@ -106,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reader_and_writer),
+		cmocka_unit_test(test_ends_within_a_frame),
 		cmocka_unit_test(test_without_stdio),
 	};
 

@@ -33,8 +33,9 @@ static void test_defaults(void **state)
 		assert_true(request.group == (uint32_t)-1);
 		assert_int_equal(request.numports, LAN_DEFAULT_PORTS);
 		assert_int_equal(request.buckets, LAN_DEFAULT_BUCKETS);
+		assert_int_equal(request.expire, LAN_DEFAULT_EXPIRE);
 		assert_int_equal(request.trunk, kind == LAN_SWITCH);
-		assert_false(request.fstp || request.has_mac || request.flow || request.port || request.expire);
+		assert_false(request.fstp || request.has_mac || request.flow || request.port);
 		assert_string_equal(request.management, "");
 	}
 	assert_int_equal(parse(&request, LAN_HUB, "", NULL), 0);
@@ -90,6 +91,7 @@ static void test_keys(void **state)
 	assert_string_equal(request.taps, "a,b");
 	assert_int_equal(parse(&request, LAN_HUB, "d[hashsize=0/expire=0]", NULL), 0);
 	assert_int_equal(request.buckets, LAN_DEFAULT_BUCKETS);
+	assert_int_equal(request.expire, LAN_DEFAULT_EXPIRE);
 }
 
 static void test_wrong(void **state)
