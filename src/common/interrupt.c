@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-enum { STATUS_SIGNAL = 128, ENOUGH = SIGURG };
+enum { ENOUGH = SIGURG };
 
 static void *watch(void *argument)
 {
@@ -16,7 +16,7 @@ static void *watch(void *argument)
 
 	if (sigwait(&interrupt->signals, &number) != 0 || number == ENOUGH)
 		return NULL;
-	_exit(interrupt->end != NULL ? interrupt->end(interrupt->owner, number) : STATUS_SIGNAL + number);
+	_exit(interrupt->end != NULL ? interrupt->end(interrupt->owner, number) : INTERRUPT_STATUS + number);
 }
 
 void interrupt_begin(struct interrupt *interrupt, const int *signals, size_t count, int (*end)(void *owner, int number), void *owner)

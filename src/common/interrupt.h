@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { INTERRUPT_STATUS = 128 };       /* of a program that a signal ended; its number is added */
+
 struct interrupt {
 	int (*end)(void *owner, int number);
 	void *owner;

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "slirpvde/slirpvde.h"
 
+#include "common/interrupt.h"
 #include "common/offload.h"
 
 #include <errno.h>
@@ -21,7 +22,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+static const int ending[] = { SIGTERM, SIGINT, SIGHUP };
+
 enum {
+	ENDING = sizeof(ending) / sizeof(ending[0]),
 	STATUS_FAILED = 1,
 	DESCRIPTORS_MAX = 4096,         /* a guest's flows must not take more: each turn looks at all of them */
 };
@@ -140,28 +144,46 @@ static int open_redirections(struct slirpvde *program)
 	return 0;
 }
 
+/* A signal has come, and the switch has not answered yet. Only who waits for that, as the caller of -d does, has to know. */
+static int give_up(void *owner, int number)
+{
+	struct slirpvde *program = owner;
+
+	mgmt_destroy(program->management);
+	pidfile_remove(&program->pidfile);
+	return program->options.daemon ? INTERRUPT_STATUS + number : 0;
+}
+
+static struct wire *open_plug(struct slirpvde *program)
+{
+	const struct options *options = &program->options;
+	char *group = options->group ? strdup(options->group) : NULL;
+	struct vde_open_args args = { .port = (int)options->port, .group = group, .mode = options->mode.set ? options->mode.mode : 0 };
+	struct interrupt interrupt;
+	struct wire *wire;
+	int error;
+
+	interrupt_begin(&interrupt, ending, ENDING, give_up, program);
+	wire = wire_open_plug(program->loop, options->switch_name, "slirpvde:", &args, &wire_callbacks, program);
+	error = errno;
+	interrupt_end(&interrupt);
+	free(group);
+	errno = error;
+	return wire;
+}
+
 static int open_wire(struct slirpvde *program)
 {
-	struct options *options = &program->options;
-	struct vde_open_args args = { .port = (int)options->port, .mode = options->mode.set ? options->mode.mode : 0 };
-	char *group = NULL;
+	const struct options *options = &program->options;
 
-	if (is_pipe(options)) {
-		program->wire = wire_open_stream(program->loop, 0, 1, &wire_callbacks, program);
-	} else {
-		if (options->group)
-			group = strdup(options->group);
-		args.group = group;
-		program->wire = wire_open_plug(program->loop, options->switch_name, "slirpvde:", &args, &wire_callbacks,
-					       program);
-	}
-	if (!program->wire)
+	program->wire = is_pipe(options) ? wire_open_stream(program->loop, 0, 1, &wire_callbacks, program) : open_plug(program);
+	if (!program->wire) {
 		log_errno(&program->log, errno, "Could not connect to the VDE switch at '%s'",
 			  options->switch_name && *options->switch_name ? options->switch_name : "*DEFAULT*");
-	free(group);
-	if (program->wire)
-		engine_give_uncut(program->engine, wire_take_uncut(program->wire));
-	return program->wire ? 0 : STATUS_FAILED;
+		return STATUS_FAILED;
+	}
+	engine_give_uncut(program->engine, wire_take_uncut(program->wire));
+	return 0;
 }
 
 static void on_shutdown(void *owner)
@@ -202,13 +224,12 @@ static void on_signal(void *owner, int number)
 
 static int open_loop(struct slirpvde *program)
 {
-	static const int ending[] = { SIGTERM, SIGINT, SIGHUP };
 	int error = 0;
 
 	program->loop = loop_create();
 	if (!program->loop)
 		error = errno;
-	for (unsigned i = 0; !error && i < sizeof(ending) / sizeof(ending[0]); i++)
+	for (unsigned i = 0; !error && i < ENDING; i++)
 		error = loop_add_signal(program->loop, ending[i], on_signal, program);
 	if (!error)
 		error = loop_add_signal(program->loop, SIGPIPE, NULL, NULL);

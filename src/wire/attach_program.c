@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire/attach_program.h"
 
-#include "common/daemon.h"
+#include "common/interrupt.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
 enum { DEFAULT_MODE = 0700 };
+
+static const int last[] = { SIGTERM, SIGINT, SIGHUP };
+enum { LAST = sizeof(last) / sizeof(last[0]) };
 
 /* A switch that ends takes the plug's descriptors with it in any order: how that looks from here is no failure. */
 static void ended(void *owner, int error)
@@ -31,17 +34,26 @@ static void caught_signal(void *owner, int number)
 
 static int watch_signals(struct attach_program *program)
 {
-	static const int last[] = { SIGTERM, SIGINT, SIGHUP };
 	int error = loop_add_signal(program->loop, SIGPIPE, NULL, program);
 
-	for (unsigned i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+	for (unsigned i = 0; i < LAST; i++)
 		error |= loop_add_signal(program->loop, last[i], caught_signal, program);
 	return error;
+}
+
+/* A signal has come, and the switch has not answered yet. Only who waits for that, as the caller of -d does, has to know. */
+static int give_up(void *owner, int number)
+{
+	struct attach_program *program = owner;
+
+	pidfile_remove(&program->pidfile);
+	return program->options->daemon ? INTERRUPT_STATUS + number : EXIT_SUCCESS;
 }
 
 static int open_plug(struct attach_program *program)
 {
 	const struct attach_options *options = program->options;
+	struct interrupt interrupt;
 	int error;
 
 	program->config = (struct attach_config){
@@ -50,15 +62,16 @@ static int open_plug(struct attach_program *program)
 		.args = { .port = (int)options->port, .group = (char *)(uintptr_t)options->group,
 			  .mode = options->mode.set ? options->mode.mode : DEFAULT_MODE },
 	};
+	interrupt_begin(&interrupt, last, LAST, give_up, program);
 	program->attach = attach_open(program->loop, program->log, &program->config);
-	if (program->attach)
-		return 0;
-	error = errno;
-	log_errno(program->log, error, "vde_open %s", options->socket ? options->socket : "default switch");
+	error = program->attach ? 0 : errno;
+	if (error)
+		log_errno(program->log, error, "vde_open %s", options->socket ? options->socket : "default switch");
+	interrupt_end(&interrupt);
 	return error;
 }
 
-static int open_all(struct attach_program *program, struct pidfile *pidfile)
+static int open_all(struct attach_program *program)
 {
 	int error;
 
@@ -67,24 +80,24 @@ static int open_all(struct attach_program *program, struct pidfile *pidfile)
 		log_errno(program->log, errno, "cannot start");
 		return errno;
 	}
-	if ((error = pidfile_create(pidfile, program->options->pidfile, program->log)) != 0 || (error = open_plug(program)) != 0)
+	if ((error = pidfile_create(&program->pidfile, program->options->pidfile, program->log)) != 0 || (error = open_plug(program)) != 0)
 		return error;
 	return program->open_local(program->owner, program->loop, program->attach);
 }
 
 int attach_program_run(struct attach_program *program)
 {
-	struct pidfile pidfile = { .fd = -1 };
 	struct daemon daemon = { 0 };
 	int status = EXIT_FAILURE;
 
+	program->pidfile = (struct pidfile){ .fd = -1 };
 	daemon_begin(&daemon, program->log, program->options->daemon);
-	if (open_all(program, &pidfile) == 0) {
+	if (open_all(program) == 0) {
 		daemon_ready(&daemon);
 		status = loop_run(program->loop);
 	}
 	attach_close(program->attach);
-	pidfile_remove(&pidfile);
+	pidfile_remove(&program->pidfile);
 	loop_destroy(program->loop);
 	return status;
 }

@@ -4,6 +4,7 @@
 #define VDE_ATTACH_PROGRAM_H
 
 #include "common/cli.h"
+#include "common/daemon.h"
 #include "wire/attach.h"
 
 struct attach_options {
@@ -37,6 +38,7 @@ struct attach_program {
 	int (*open_local)(void *owner, struct loop *loop, struct attach *attach);
 	void *owner;
 	struct loop *loop;              /* from here on: set by attach_program_run */
+	struct pidfile pidfile;
 	struct attach_config config;
 	struct attach *attach;
 };

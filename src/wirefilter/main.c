@@ -374,7 +374,19 @@ static int open_loop(struct program *program)
 		return errno;
 	program->timer = loop_add_timer(program->loop, time_has_come, program);
 	program->drain = loop_add_timer(program->loop, give_up, program);
-	return program->timer && program->drain ? watch_signals(program) : ENOMEM;
+	return program->timer && program->drain ? 0 : ENOMEM;
+}
+
+/* Signals are left alone until then: what is not open yet may be long in coming, and there is nothing to tidy up. */
+static int open_ends(struct program *program)
+{
+	for (int side = 0; side < END_COUNT; side++) {
+		int error = program->options.one_way && side == END_RIGHT ? 0 : open_end(program, side);
+
+		if (error)
+			return error;
+	}
+	return watch_signals(program);
 }
 
 static int open_all(struct program *program)
@@ -386,10 +398,7 @@ static int open_all(struct program *program)
 		log_errno(&program->log, error, "cannot start");
 		return error;
 	}
-	for (int side = 0; side < END_COUNT; side++)
-		if (!(options->one_way && side == END_RIGHT) && (error = open_end(program, side)))
-			return error;
-	if ((error = open_blink(program)) || (error = pidfile_create(&program->pidfile, options->pidfile, &program->log)) ||
+	if ((error = open_ends(program)) || (error = open_blink(program)) || (error = pidfile_create(&program->pidfile, options->pidfile, &program->log)) ||
 	    (error = open_management(program)) || (error = run_script(program)))
 		return error;
 	if (options->serve_console)

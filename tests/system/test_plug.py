@@ -144,6 +144,20 @@ def test_signals_end_it_while_it_opens(lab, number, background):
     control.close()
 
 
+@pytest.mark.parametrize("words", [
+    ["slirpvde", "-s", "{s}", "-p", "{pid}", "-M", "{mgmt}"], ["vde_plug2tap", "-s", "{s}", "-P", "{pid}", "{tap}"], ["wirefilter", "-v", "{s}:{s}"],
+    ["vde_pcap", "{s}"],
+], ids=lambda words: words[0])
+def test_signals_end_others_while_they_open(lab, words):
+    control = plugs.Control(lab, plugs.Control.ignore)
+    names = {"s": control.dir, "pid": lab.path("pid"), "mgmt": lab.path("mgmt"), "tap": lab.name()}
+    program = lab.start(*[word.format(**names) for word in words])
+    vde.wait_until(lambda: len(os.listdir(control.dir)) > 1, "its socket")
+    assert program.end(signal.SIGTERM) in (0, -signal.SIGTERM) and "timed out" not in program.stderr
+    assert not os.path.exists(lab.path("pid")) and not os.path.exists(lab.path("mgmt"))
+    control.close()
+
+
 def test_ends_with_the_switch(lab, any_switch):
     a = plug(lab, any_switch.socket)
     plugs.connected(any_switch, 1)
