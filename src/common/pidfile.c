@@ -220,8 +220,12 @@ static int create(struct pidfile *pidfile, const char *path, long id, struct log
 		error = replace_anothers(pidfile->path, log, &fd);
 	if (!error) {
 		error = write_id(fd, id);
-		if (error)
+		if (error) {
 			refuse(log, path, error, strerror(error));
+			/* Ours, or of a process that is gone: a file without a number is of use to nobody. */
+			if (is_same_file(fd, pidfile->path))
+				unlink(pidfile->path);
+		}
 	}
 	if (error) {
 		if (fd >= 0)
