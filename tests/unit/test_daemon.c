@@ -183,6 +183,7 @@ static void test_live_file_is_refused(void **state)
 {
 	struct place *place = *state;
 	struct pidfile pidfile;
+	siginfo_t ended;
 	int ready[2], status;
 	char byte, text[32];
 	pid_t child;
@@ -202,9 +203,10 @@ static void test_live_file_is_refused(void **state)
 	snprintf(text, sizeof(text), "%ld\n", (long)child);
 	assert_file(place->path, text);
 	kill(child, SIGKILL);
-	waitpid(child, &status, 0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
 	assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), 0);
 	pidfile_remove(&pidfile);
+	waitpid(child, &status, 0);
 }
 
 static void test_files_that_are_no_pid_files(void **state)
