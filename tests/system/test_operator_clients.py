@@ -101,6 +101,12 @@ def test_vdecmd_without_a_server(lab):
     assert lab.run("vdecmd", "-s", lab.path("none")).returncode in (1, 2)
 
 
+def test_directory_of_the_switch_is_no_management_socket(lab, switch):
+    for program, words in (("vdecmd", ["-s", switch.socket, "showinfo"]), ("vdeterm", [switch.socket]), ("unixterm", [switch.socket])):
+        done = lab.run(program, *words)
+        assert (done.returncode, done.stderr) == (1, f"{program}: {switch.socket}: Is a directory\n")
+
+
 def test_vdecmd_silent_server(lab):
     import socket
     with socket.socket(socket.AF_UNIX) as server:
