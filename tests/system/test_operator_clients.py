@@ -250,6 +250,12 @@ def test_vdeterm_on_a_pipe(lab, switch):
     assert lab.run("vdeterm", lab.path("none"), input="").returncode == 1
 
 
+def test_vdeterm_tells_when_its_output_is_lost(lab, switch):
+    done = lab.run("/bin/sh", "-c", f"'{vde.ours('vdeterm')}' {switch.mgmt} >/dev/full", input="port/create 3\nport/create 4\n")
+    assert (done.returncode, done.stderr.count("stdout: No space left")) == (1, 1)
+    assert {3, 4} <= set(switch.ports(all=True))
+
+
 def test_vdeterm_shows_events_on_a_pipe(lab, switch):
     term = lab.start("vdeterm", switch.mgmt)
     term.write("debug/add port/\n")
