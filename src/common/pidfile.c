@@ -117,6 +117,7 @@ static pid_t living_writer(int fd)
 		return 0;
 	if (kill(group ? -(pid_t)pid : (pid_t)pid, 0) < 0 && errno == ESRCH)
 		return 0;
+	/* A group may live on without its leader. */
 	if (!group && is_zombie((pid_t)pid))
 		return 0;
 	/* A second's grace for the clocks' coarseness: in doubt it is alive. */

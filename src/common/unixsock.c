@@ -163,6 +163,16 @@ int unixsock_listen(const char *path, const struct unixsock_owner *owner)
 	return error ? close_with_errno(fd, error) : fd;
 }
 
+/* Of what is no socket the system says what it says of a dead one. A switch's directory is easily named for its management socket. */
+static int why_refused(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0 || S_ISSOCK(status.st_mode))
+		return ECONNREFUSED;
+	return S_ISDIR(status.st_mode) ? EISDIR : ENOTSOCK;
+}
+
 int unixsock_connect(const char *path)
 {
 	struct timeval limit = { .tv_sec = CONNECT_TIMEOUT_S };
@@ -181,7 +191,7 @@ int unixsock_connect(const char *path)
 		result = connect(fd, (struct sockaddr *)&address, sizeof(address));
 	} while (result < 0 && errno == EINTR);
 	if (result < 0)
-		return close_with_errno(fd, errno == EAGAIN ? ETIMEDOUT : errno);
+		return close_with_errno(fd, errno == EAGAIN ? ETIMEDOUT : errno == ECONNREFUSED ? why_refused(path) : errno);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)

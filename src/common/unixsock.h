@@ -37,7 +37,10 @@ int unixsock_set_mode(const char *path, mode_t mode);
  */
 int unixsock_listen(const char *path, const struct unixsock_owner *owner);
 
-/* A connected stream socket, or -1 with errno. Blocks no longer than the listener's backlog makes it. */
+/*
+ * A connected stream socket, or -1 with errno: EISDIR or ENOTSOCK for a directory or another file, ECONNREFUSED for a
+ * socket that nobody answers. Blocks no longer than the listener's backlog makes it.
+ */
 int unixsock_connect(const char *path);
 
 /* True when path is a socket and somebody answers a connect. */

@@ -298,7 +298,7 @@ static int run(struct vde_pcap *capture, const char *where)
 		complain(capture, "start", strerror(errno));
 		return 1;
 	}
-	flush(capture);
+	loop_timer_after(capture->retry, 0);    /* in the loop, which is not stopped by what happens before it */
 	return loop_run(capture->loop);
 }
 
@@ -324,7 +324,7 @@ int main(int argc, char **argv)
 	capture.loop = loop_create();
 	if (capture.loop == NULL)
 		complain(&capture, "start", strerror(errno));
-	else if (open_plug(&capture, argv[word]) && open_output(&capture) && begin_mirror(&capture))
+	else if (open_plug(&capture, argv[word]) && begin_mirror(&capture) && open_output(&capture))
 		status = run(&capture, argv[word]);
 	return finish(&capture) && status == 0 ? 0 : 1;
 }

@@ -104,7 +104,7 @@ void print_port_extras(const struct port *port, struct reply *reply)
 const struct command operate_commands[] = {
 	{ "config", COMMAND_MENU, "CONFIGURATION MENU", 0, 0, NULL, 0 },
 	{ "config/show", "", "show the running configuration as a script", 0, 0, config_show, COMMAND_DATA },
-	{ "config/save", "path", "save the running configuration (see load)", 1, 1, config_save, 0 },
+	{ "config/save", "path", "save the running configuration (see load)", 1, 1, config_save, COMMAND_RAW },
 	{ "port/trunk", "N|all 0/1", "do tagged frames of unknown VLANs pass? 1=Y 0=N", 2, 2, trunk, 0 },
 	{ "port/mirror", "N TO|off [TO]", "copy all traffic of port N to port TO", 2, 3, mirror, 0 },
 	{ "stats", "[N]", "frames of each port, dropped ones by reason", 0, 1, statistics, COMMAND_DATA },

@@ -197,7 +197,7 @@ static int del(void *owner, struct reply *reply, const struct args *args)
 const struct command plugin_commands[] = {
 	{ "plugin", COMMAND_MENU, "PLUGINS MENU", 0, 0, NULL, 0 },
 	{ "plugin/list", "", "list plugins", 0, 1, list, COMMAND_DATA },
-	{ "plugin/add", "library", "load a plugin", 1, 1, add, 0 },
+	{ "plugin/add", "library", "load a plugin", 1, 1, add, COMMAND_RAW },
 	{ "plugin/del", "name", "unload a plugin", 1, 1, del, 0 },
 	{ 0 }
 };

@@ -89,9 +89,11 @@ static int pipe_open(struct vdeterm *term)
 
 static void pipe_print(struct vdeterm *term, const char *line)
 {
-	(void)term;
-	puts(line);
-	fflush(stdout);
+	/* Told once. Who reads no further, as head does, has what he wanted; the commands are sent all the same. */
+	if ((puts(line) >= 0 && fflush(stdout) == 0) || errno == EPIPE || term->failed)
+		return;
+	fprintf(stderr, "%s: stdout: %s\n", term->cli.program, strerror(errno));
+	term->failed = true;
 }
 
 static void pipe_signal(struct vdeterm *term, int signal_number)

@@ -38,7 +38,7 @@ struct vdeterm {
 	const struct input_ops *input;
 	void *input_state;
 	bool waiting;                   /* a command was sent and no prompt came yet */
-	bool failed;                    /* an answer was an error, or commands were left unanswered */
+	bool failed;                    /* an answer was an error or could not be written, or commands were left unanswered */
 	bool commands_known;
 	struct word_list commands;      /* of `help`; asked again after the list of plugins changed */
 };

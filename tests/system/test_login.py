@@ -17,8 +17,10 @@ def login_switch():
     return path
 
 
-# Two switches: the system's default one, and one that the file names. A third one stands where the user could point to.
+# Two switches: the system's default one, and one that the file names. A third one stands where the user could point to. In a /tmp of its own the
+# file's directory is not there yet.
 NETWORKS = r"""
+mkdir -p "$(dirname "$(dirname "$LOGIN")")"
 mount -t tmpfs -o mode=755 none "$(dirname "$(dirname "$LOGIN")")"
 mkdir "$(dirname "$LOGIN")"
 given 'vde_switch -d -s /run/vde.ctl -m 777 --dirmode 755'

@@ -101,6 +101,12 @@ def test_vdecmd_without_a_server(lab):
     assert lab.run("vdecmd", "-s", lab.path("none")).returncode in (1, 2)
 
 
+def test_directory_of_the_switch_is_no_management_socket(lab, switch):
+    for program, words in (("vdecmd", ["-s", switch.socket, "showinfo"]), ("vdeterm", [switch.socket]), ("unixterm", [switch.socket])):
+        done = lab.run(program, *words)
+        assert (done.returncode, done.stderr) == (1, f"{program}: {switch.socket}: Is a directory\n")
+
+
 def test_vdecmd_silent_server(lab):
     import socket
     with socket.socket(socket.AF_UNIX) as server:
@@ -242,6 +248,12 @@ def test_vdeterm_on_a_pipe(lab, switch):
     assert lab.run("vdeterm", switch.mgmt, input="logout\n").returncode == 0
     assert lab.run("vdeterm", switch.mgmt, input="x" * 3000 + "\n").returncode == 1
     assert lab.run("vdeterm", lab.path("none"), input="").returncode == 1
+
+
+def test_vdeterm_tells_when_its_output_is_lost(lab, switch):
+    done = lab.run("/bin/sh", "-c", f"'{vde.ours('vdeterm')}' {switch.mgmt} >/dev/full", input="port/create 3\nport/create 4\n")
+    assert (done.returncode, done.stderr.count("stdout: No space left")) == (1, 1)
+    assert {3, 4} <= set(switch.ports(all=True))
 
 
 def test_vdeterm_shows_events_on_a_pipe(lab, switch):

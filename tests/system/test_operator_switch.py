@@ -103,6 +103,9 @@ def test_configuration_round_trip(lab, switch):
     assert switch.command(f"config/save {lab.path('precious')}").code == 1017
     assert open(lab.path("precious")).read() == "something else\n"
     assert switch.command("config/save /nonexistent/x").code == 1002
+    blank = lab.path("a saved one.rc")
+    assert [switch.command(f"{word} {blank}").code for word in ("config/save", "load")] == [1000, 1000]
+    assert open(blank).read() == open(path).read()
     assert os.listdir(lab.dir).count("saved.rc") == 1 and not [n for n in os.listdir(lab.dir) if n.startswith("saved.rc.")]
 
 
@@ -222,6 +225,8 @@ def test_statistics_name_the_reason(lab, switch):
 
 def test_plugin_that_is_missing_or_wrong(lab, switch):
     assert switch.command("plugin/add nosuch").code == 1002
+    assert switch.command("plugin/add no such").code == 1002
+    assert switch.command("plugin/add").code == 1022
     with open(lab.path("text.so"), "w") as file:
         file.write("no object\n")
     assert switch.command(f"plugin/add {lab.path('text.so')}").code == 1002

@@ -25,8 +25,7 @@ def installed(*names):
 def moved(lab, path, name):
     """A copy of a script whose program paths are those of the staged installation."""
     text = open(path).read()
-    text = re.sub(r"(?<![\w/])/\S*?/(s?bin)/(vde_switch|vde_plug|vde_tunctl|dpipe|slirpvde)\b",
-                  lambda match: vde.ours(match[2]) if os.path.exists(os.path.join(vde.BIN, match[2])) else f"/usr/{match[1]}/{match[2]}", text)
+    text = re.sub(r"(?<![\w/])/\S*?/(s?bin)/(vde_switch|vde_plug|vde_tunctl|dpipe|slirpvde)\b", lambda match: vde.ours(match[2]), text)
     copy = lab.path(name)
     if text.startswith("#!") and vde.LIB:
         text = text.replace("\n", f"\nexport LD_LIBRARY_PATH={vde.LIB}\n", 1)
@@ -35,6 +34,15 @@ def moved(lab, path, name):
     if text.startswith("#!"):
         os.chmod(copy, 0o755)
     return copy
+
+
+@pytest.mark.parametrize("names", [("etc", "network", "if-pre-up.d", "vde2"), ("etc", "network", "if-post-down.d", "vde2"), ("etc", "init.d", "vde2"),
+                                   ("lib", "systemd", "system", "vde_switch@.service")], ids=lambda names: names[-2])
+def test_programs_are_where_service_files_say(names):
+    programs = re.findall(r"(?<![\w/])/\S*?/(s?bin)/(vde_switch|vde_plug|vde_tunctl|dpipe|slirpvde)\b", open(installed(*names)).read())
+    assert programs
+    for directory, program in programs:
+        assert os.path.dirname(vde.ours(program)) == os.path.join(os.path.dirname(vde.BIN), directory), program
 
 
 def test_unit_verifies(lab):

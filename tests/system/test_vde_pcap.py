@@ -123,6 +123,19 @@ def test_without_standard_descriptors(lab):
         assert b"captured" not in file.read()
 
 
+def test_full_disk_ends_it_at_once(lab, switch):
+    """No packet has to come before it is noticed that not even the beginning of the file could be written."""
+    done = lab.run("vde_pcap", "-w", "/dev/full", switch.socket)
+    assert done.returncode == 1 and done.stderr.count("No space left") == 1
+
+
+def test_file_stays_as_it_was_when_nothing_can_be_captured(lab, switch):
+    with open(lab.path("precious"), "w") as file:
+        file.write("something else\n")
+    assert lab.run("vde_pcap", "-w", lab.path("precious"), "-i", "31", "-M", switch.mgmt, switch.socket).returncode == 1
+    assert open(lab.path("precious")).read() == "something else\n"
+
+
 def test_shared_output_stays_as_it_was(lab, switch):
     reader, writer = os.pipe()
     capture = lab.start("vde_pcap", switch.socket, stdout=writer)

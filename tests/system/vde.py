@@ -133,7 +133,8 @@ def _asan_runtime():
 
 def env_ours(**more):
     """For programs under test: our libraries and programs first."""
-    environment = dict(os.environ, LC_ALL="C.UTF-8", PATH=f"{BIN}:{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin")
+    environment = dict(os.environ, LC_ALL="C.UTF-8",
+                       PATH=f"{BIN}:{os.path.dirname(BIN)}/sbin:{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin")
     if LIB:
         environment["LD_LIBRARY_PATH"] = LIB
     environment.update(more)
