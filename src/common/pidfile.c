@@ -203,6 +203,16 @@ static int write_id(int fd, long id)
 	return 0;
 }
 
+/* Where the disk is full, no empty file stays behind: what was in it was stale. Returns 0 or an errno value, already logged. */
+static int fill(int fd, const char *path, long id, struct log *log)
+{
+	int error = write_id(fd, id);
+
+	if (error && is_same_file(fd, path))
+		unlink(path);
+	return error ? refuse(log, path, error, strerror(error)) : 0;
+}
+
 static int create(struct pidfile *pidfile, const char *path, long id, struct log *log)
 {
 	int error, fd = -1;
@@ -218,11 +228,8 @@ static int create(struct pidfile *pidfile, const char *path, long id, struct log
 		error = check_replaceable(fd, pidfile->path, log);
 	if (!error)
 		error = replace_anothers(pidfile->path, log, &fd);
-	if (!error) {
-		error = write_id(fd, id);
-		if (error)
-			refuse(log, path, error, strerror(error));
-	}
+	if (!error)
+		error = fill(fd, pidfile->path, id, log);
 	if (error) {
 		if (fd >= 0)
 			close(fd);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -242,6 +243,28 @@ static void test_file_replaced_by_somebody_is_not_removed(void **state)
 	assert_file(place->path, "1\n");
 }
 
+/* As on a full disk: nothing can be written. */
+static void test_no_room_leaves_no_file(void **state)
+{
+	static const char *const before_it[] = { NULL, "999999999\n" };
+	struct place *place = *state;
+	struct pidfile pidfile;
+	struct rlimit none, before;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t i = 0; i < sizeof(before_it) / sizeof(before_it[0]); i++) {
+		if (before_it[i])
+			write_file(place->path, before_it[i]);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+		assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), EFBIG);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+		assert_int_equal(access(place->path, F_OK), -1);
+	}
+	signal(SIGXFSZ, SIG_DFL);
+}
+
 enum ending { ENDS_READY, ENDS_READY_LATE, EXITS_0, EXITS_7, KILLED };
 
 /* Runs a program that goes to the background and ends so; returns the status its caller sees. */
@@ -331,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_live_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files_that_are_no_pid_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_replaced_by_somebody_is_not_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_room_leaves_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_background_status, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_manager, setup, teardown),
 	};
