@@ -220,6 +220,18 @@ def test_end_leaves_nothing(lab, switch, number, sandbox):
     vde.wait_until(lambda: sorted(os.listdir(switch.socket)) == before, "the plug's socket to go")
 
 
+def test_sandbox_with_paths_that_go_up(lab, switch):
+    """What `..` leads to is shown around the directory of its own files, not over it: they can still be removed."""
+    os.mkdir(lab.path("run"))
+    slirp = start(lab, "-s", switch.socket, "-p", "pid", "-M", "mg", "-x", "7000:../socket", "-x", "7001:../later/socket",
+                  cwd=lab.path("run"))
+    assert f"'{lab.path('run', '..', 'later')}': No such file or directory" in slirp.stderr
+    assert slirp.stderr.count("No such file") == 1
+    vde.wait_until(lambda: vde.answers(lab.path("run", "mg")), "the management socket")
+    assert slirp.end() == 0
+    assert os.listdir(lab.path("run")) == []
+
+
 def test_background(lab, switch):
     """The parent comes back when all is open; a dead process's pid file is replaced, a live one's is not; the end of the switch is the end."""
     with open(lab.path("pid"), "w") as text:
