@@ -25,6 +25,7 @@
 enum {
 	PIDFILE_TEXT_MAX = 64,          /* a longer file is somebody's data, named by mistake */
 	PIDFILE_TRIES = 8,
+	STAT_TEXT_SIZE = 1024,
 };
 
 static char *absolute_path(const char *path)
@@ -50,27 +51,40 @@ static bool is_same_file(int fd, const char *path)
 }
 
 /*
- * When process `pid` was started, in seconds of CLOCK_REALTIME; 0: not known. Field 22 of /proc/PID/stat counts ticks
- * since boot; the name in field 2 may hold anything, so counting starts behind its last parenthesis.
+ * What /proc/PID/stat says behind field 2; NULL: not known. The name in that field may hold anything, so it ends at the last
+ * parenthesis.
  */
-static double process_start(pid_t pid)
+static char *read_stat(pid_t pid, char text[STAT_TEXT_SIZE])
 {
-	struct timespec boot, real;
-	char path[64], text[1024], *field;
-	double ticks;
+	char path[64];
 	ssize_t length;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
-	length = read(fd, text, sizeof(text) - 1);
+		return NULL;
+	length = read(fd, text, STAT_TEXT_SIZE - 1);
 	close(fd);
-	if (length <= 0)
-		return 0;
-	text[length] = '\0';
-	field = strrchr(text, ')');
+	text[length > 0 ? length : 0] = '\0';
+	return strrchr(text, ')');
+}
+
+/* It has ended, and its parent has not asked how: in containers nobody may ever do. */
+static bool is_zombie(pid_t pid)
+{
+	char text[STAT_TEXT_SIZE], *field = read_stat(pid, text);
+
+	return field && strncmp(field, ") Z", 3) == 0;
+}
+
+/* When process `pid` was started, in seconds of CLOCK_REALTIME; 0: not known. Field 22 counts ticks since boot. */
+static double process_start(pid_t pid)
+{
+	struct timespec boot, real;
+	char text[STAT_TEXT_SIZE], *field = read_stat(pid, text);
+	double ticks;
+
 	for (int number = 2; field && number < 22; number++)
 		field = strchr(field + 1, ' ');
 	if (!field)
@@ -101,7 +115,7 @@ static pid_t living_writer(int fd)
 		return 0;
 	if ((pid_t)pid == (group ? getpgrp() : getpid()))
 		return 0;
-	if (kill(group ? -(pid_t)pid : (pid_t)pid, 0) < 0 && errno == ESRCH)
+	if ((kill(group ? -(pid_t)pid : (pid_t)pid, 0) < 0 && errno == ESRCH) || (!group && is_zombie((pid_t)pid)))
 		return 0;
 	/* A second's grace for the clocks' coarseness: in doubt it is alive. */
 	if (process_start((pid_t)pid) > (double)status.st_mtime + 2)

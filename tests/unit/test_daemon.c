@@ -185,6 +185,7 @@ static void test_live_file_is_refused(void **state)
 	struct pidfile pidfile;
 	int ready[2], status;
 	char byte, text[32];
+	siginfo_t ended;
 	pid_t child;
 
 	assert_int_equal(pipe(ready), 0);
@@ -202,6 +203,13 @@ static void test_live_file_is_refused(void **state)
 	snprintf(text, sizeof(text), "%ld\n", (long)child);
 	assert_file(place->path, text);
 	kill(child, SIGKILL);
+	/* Dead, though nobody has asked how it ended: waitid() leaves it so. */
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+	if (access("/proc/self/stat", R_OK) == 0) {
+		assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), 0);
+		pidfile_remove(&pidfile);
+		write_file(place->path, text);
+	}
 	waitpid(child, &status, 0);
 	assert_int_equal(pidfile_create(&pidfile, place->path, &place->log), 0);
 	pidfile_remove(&pidfile);
