@@ -191,6 +191,14 @@ def test_errors(lab, switch, words, named, status):
     assert status == 2 or done.stderr.count("\n") == 1
 
 
+def test_directory_that_cannot_be_read(lab):
+    """Root has no more rights in the sandbox, and a user never had: it is told at the start, not to each guest."""
+    os.mkdir(lab.path("closed"), 0)
+    bare = ["/usr/bin/setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else ["/usr/bin/env"]
+    done = lab.run(*bare, vde.ours("slirpvde"), "-t", lab.path("closed"), "-s", "/nonexist")
+    assert (done.returncode, done.stderr) == (1, f"slirpvde: tftp '{lab.path('closed')}': Permission denied\n")
+
+
 def test_no_switch(lab):
     done = lab.run("slirpvde", "-s", "/nonexist", "-p", lab.path("pid"))
     assert (done.returncode, done.stderr) == (1, "slirpvde: Could not connect to the VDE switch at '/nonexist': No such file or directory\n")
