@@ -79,6 +79,7 @@ def test_without_standard_descriptors(lab, switch):
     (["-s", "{s}", "{t}", "--addr", "10.0.0.256/24"], 2, "10.0.0.256/24"),
     (["-s", "{s}", "{t}", "--addr", "10.0.0.1/33"], 2, "10.0.0.1/33"),
     (["-s", "{s}", "{t}", "--mac", "02:00"], 2, "02:00"),
+    (["-s", "{s}", "{t}", "--addr", "10.0.0.1/24", "--mac", "01:00:5e:00:00:01"], 1, "Ethernet address"),
     (["-s", "{s}", "{t}", "-p", "0"], 2, "port"),
     (["-s", "{s}", "-d", "name-that-is-too-long"], 1, "name-that-is-too-long"),
 ])
