@@ -328,6 +328,13 @@ def test_tunctl_errors(lab, words, status, text):
     assert done.returncode == status and text in done.stderr and done.stdout == "", done
 
 
+def test_tunctl_that_cannot_tell_the_name(lab):
+    tap = lab.name()
+    lab.keep_tap(tap)
+    done = lab.run("/bin/sh", "-c", f"exec {vde.ours('vde_tunctl')} -b -t {tap} >/dev/full")
+    assert done.returncode == 1 and tap in done.stderr and "No space" in done.stderr
+
+
 def test_tunctl_in_use(lab, switch):
     tap = lab.name()
     lab.start("vde_plug2tap", "-s", switch.socket, tap)
