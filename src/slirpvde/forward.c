@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* A kind: its names, the form of its text, and the functions that read it, start it and end it. */
@@ -211,6 +212,14 @@ static int check_guestfwd(struct forward_table *table, struct forward *forward, 
 	return 0;
 }
 
+/* libslirp would cut it, and connect somewhere else. */
+static int check_socket_name(const char *path, struct engine_error *error)
+{
+	size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+	return strlen(path) > max ? engine_fail(error, "a socket's name has at most %zu bytes", max) : 0;
+}
+
 static int start_guestfwd(struct forward_table *table, struct forward *forward, struct engine_error *error)
 {
 	int failed = check_guestfwd(table, forward, error);
@@ -218,6 +227,8 @@ static int start_guestfwd(struct forward_table *table, struct forward *forward, 
 
 	if (!failed && forward->kind == FORWARD_COMMAND)
 		failed = guest_command_check(forward->target, error);
+	if (!failed && forward->kind == FORWARD_UNIX)
+		failed = check_socket_name(forward->target, error);
 	if (failed)
 		return failed;
 	address = guestfwd_address(table, forward);

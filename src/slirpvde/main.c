@@ -123,6 +123,19 @@ static int open_engine(struct slirpvde *program)
 	return 0;
 }
 
+/* The socket may come later. Its directory may not: the sandbox shows what there is at the start. */
+static void warn_of_missing_directory(struct slirpvde *program, const struct forward *forward)
+{
+	const char *slash = strrchr(forward->target, '/');
+	size_t length = slash ? (size_t)(slash - forward->target) : 0;
+	char *directory = slash ? strndup(forward->target, length ? length : 1) : strdup(".");
+
+	if (directory && access(directory, F_OK) < 0)
+		log_warn(&program->log, "redirection unix '%s': '%s': %s; made later, it stays out of sight, unless with --no-sandbox",
+			 forward->target, directory, strerror(errno));
+	free(directory);
+}
+
 static int open_redirections(struct slirpvde *program)
 {
 	const struct options *options = &program->options;
@@ -140,6 +153,8 @@ static int open_redirections(struct slirpvde *program)
 				  redirection->text, error.text);
 			return STATUS_FAILED;
 		}
+		if (forward.kind == FORWARD_UNIX && !options->no_sandbox)
+			warn_of_missing_directory(program, &forward);
 	}
 	return 0;
 }

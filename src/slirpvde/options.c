@@ -330,17 +330,28 @@ static int set_outbound(const struct options *options, struct engine_config *con
 	return 0;
 }
 
-static int set_tftp(struct options *options, struct engine_config *config, struct engine_error *error)
+/* 0 for a directory whose files can be reached, else an errno value. */
+static int check_directory(const char *path)
 {
 	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return errno;
+	if (!S_ISDIR(status.st_mode))
+		return ENOTDIR;
+	return access(path, X_OK) < 0 ? errno : 0;
+}
+
+static int set_tftp(struct options *options, struct engine_config *config, struct engine_error *error)
+{
 	char *real;
+	int failed;
 
 	if (!options->tftp)
 		return 0;
 	real = realpath(options->tftp, NULL);
-	if (!real || stat(real, &status) < 0 || !S_ISDIR(status.st_mode)) {
-		int failed = real ? ENOTDIR : errno;
-
+	failed = real ? check_directory(real) : errno;
+	if (failed) {
 		free(real);
 		return engine_fail(error, "tftp '%s': %s", options->tftp, strerror(failed));
 	}

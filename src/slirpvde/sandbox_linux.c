@@ -142,12 +142,33 @@ static int enter_new_root(void)
 	return error;
 }
 
-/* Paths may be given twice, or one inside another: the shorter is bound first, so that the longer lies on top of it. */
-static int by_length(const void *a, const void *b)
+/* How many directories lie above what the path leads to: /a/b/.. has as many as /a. */
+static int depth_of(const char *path)
 {
-	size_t x = strlen(((const struct sandbox_path *)a)->path), y = strlen(((const struct sandbox_path *)b)->path);
+	int depth = 0;
 
-	return x < y ? -1 : x > y;
+	while (*(path += strspn(path, "/"))) {
+		size_t length = strcspn(path, "/");
+
+		if (length == 2 && strncmp(path, "..", 2) == 0)
+			depth -= depth > 0;
+		else if (length != 1 || *path != '.')
+			depth++;
+		path += length;
+	}
+	return depth;
+}
+
+/*
+ * Paths may be given twice, or one inside another: the outer is bound first, so that the inner lies on top of it. One place under two names
+ * may be written to when one of them asks for it: that is bound last.
+ */
+static int by_depth(const void *a, const void *b)
+{
+	const struct sandbox_path *x = a, *y = b;
+	int difference = depth_of(x->path) - depth_of(y->path);
+
+	return difference ? difference : x->writable - y->writable;
 }
 
 struct plan {
@@ -182,7 +203,7 @@ static int make_plan(const struct sandbox_config *config, struct plan *plan)
 		return errno;
 	for (unsigned i = 0; i < config->count; i++)
 		plan_path(plan, &config->paths[i]);
-	qsort(plan->path, plan->count, sizeof(plan->path[0]), by_length);
+	qsort(plan->path, plan->count, sizeof(plan->path[0]), by_depth);
 	for (unsigned i = 0; i < plan->count; i++) {
 		plan->real[i] = realpath(plan->path[i].path, NULL);
 		if (!plan->real[i])

@@ -4,7 +4,36 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SCRIPT_DEPTH = 8 };
+enum { SCRIPT_DEPTH = 8, SHOWN_MAX = 256 /* of a wrong text, in the answer */ };
+
+/* An error of the list says in the answer what was wrong with `word`; the code follows. */
+struct reason {
+	int error;
+	const char *text;
+};
+
+static int explain(struct reply *reply, const char *word, const struct reason *reasons, int error)
+{
+	char shown[SHOWN_MAX];
+
+	for (; reasons->error; reasons++)
+		if (reasons->error == error)
+			reply_printf(reply, "'%s' %s\n", log_escape(shown, sizeof(shown), word, strlen(word)), reasons->text);
+	return error;
+}
+
+static const struct reason wire_reasons[] = {
+	{ EINVAL, "is not NAME COMMAND with closed quotes and no other variables than $mysock, $myport and $remotehost" },
+	{ ENAMETOOLONG, "has too long a name" },
+	{ ENOENT, "is no kind of wire" },
+	{ EBUSY, "is used by a link; deltypelink takes it away" },
+	{ 0, NULL },
+};
+
+static const struct reason link_reasons[] = {
+	{ ENOENT, "is no link, or has no such kind of wire" },
+	{ 0, NULL },
+};
 
 static int addwire(void *owner, struct reply *reply, const struct args *args)
 {
@@ -12,18 +41,16 @@ static int addwire(void *owner, struct reply *reply, const struct args *args)
 	char name[NAME_MAX_BYTES + 1];
 	size_t length = (size_t)(command - text);
 
-	(void)reply;
 	if (length >= sizeof(name))
-		return ENAMETOOLONG;
+		return explain(reply, text, wire_reasons, ENAMETOOLONG);
 	memcpy(name, text, length);
 	name[length] = '\0';
-	return autolink_add_wire(owner, name, command);
+	return explain(reply, text, wire_reasons, autolink_add_wire(owner, name, command));
 }
 
 static int delwire(void *owner, struct reply *reply, const struct args *args)
 {
-	(void)reply;
-	return autolink_remove_wire(owner, args->word[0]);
+	return explain(reply, args->word[0], wire_reasons, autolink_remove_wire(owner, args->word[0]));
 }
 
 static int addlink(void *owner, struct reply *reply, const struct args *args)
@@ -34,28 +61,28 @@ static int addlink(void *owner, struct reply *reply, const struct args *args)
 
 static int dellink(void *owner, struct reply *reply, const struct args *args)
 {
-	(void)reply;
-	return autolink_remove_link(owner, args->word[0]);
+	return explain(reply, args->word[0], link_reasons, autolink_remove_link(owner, args->word[0]));
 }
 
 static int addtypelink(void *owner, struct reply *reply, const struct args *args)
 {
-	(void)reply;
-	return autolink_add_type(owner, args->word[0], args->word[1]);
+	if (!autolink_find_wire(owner, args->word[1]))
+		return explain(reply, args->word[1], wire_reasons, ENOENT);
+	return explain(reply, args->word[0], link_reasons, autolink_add_type(owner, args->word[0], args->word[1]));
 }
 
 static int deltypelink(void *owner, struct reply *reply, const struct args *args)
 {
-	(void)reply;
-	return autolink_remove_type(owner, args->word[0], args->word[1]);
+	return explain(reply, args->word[0], link_reasons, autolink_remove_type(owner, args->word[0], args->word[1]));
 }
 
 static int linkonoff(void *owner, struct reply *reply, const struct args *args)
 {
-	(void)reply;
+	static const struct reason reasons[] = { { EINVAL, "is not 0 or 1" }, { 0, NULL } };
+
 	if (strcmp(args->word[1], "0") != 0 && strcmp(args->word[1], "1") != 0)
-		return EINVAL;
-	return autolink_switch(owner, args->word[0], args->word[1][0] == '1');
+		return explain(reply, args->word[1], reasons, EINVAL);
+	return explain(reply, args->word[0], link_reasons, autolink_switch(owner, args->word[0], args->word[1][0] == '1'));
 }
 
 static int showwires(void *owner, struct reply *reply, const struct args *args)

@@ -47,7 +47,7 @@ static int set_up_interface(struct program *program, const char *name)
 	int error = options->mac.set ? netif_set_mac(name, options->mac.mac) : 0;
 
 	if (error)
-		return fail(program, error, "cannot set the address of", name);
+		return fail(program, error, "cannot set the Ethernet address of", name);
 	for (size_t i = 0; i < options->addresses.count; i++) {
 		netif_parse_address(options->addresses.item[i], &address);
 		error = netif_add_address(name, &address);

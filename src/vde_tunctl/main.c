@@ -152,7 +152,11 @@ static int make_interface(struct log *log, const struct options *options, uid_t 
 		printf("Set '%s' persistent and owned by uid %u gid %u\n", request.ifr_name, (unsigned)user, (unsigned)group);
 	else
 		printf("Set '%s' persistent and owned by uid %u\n", request.ifr_name, (unsigned)user);
-	return EXIT_SUCCESS;
+	/* A script that asks for the name does not go on without it. */
+	if (fflush(stdout) == 0)
+		return EXIT_SUCCESS;
+	report(log, "cannot tell about", request.ifr_name);
+	return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

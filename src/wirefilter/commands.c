@@ -33,7 +33,7 @@ static const char *allowed_text(enum impairment which)
 		return "[LR|RL] MS every MS [[NODE]], or 0";
 	if (which == GE_P)
 		return "[LR|RL] P [R [1-H [1-K]]] [[NODE]] in percent";
-	return "[LR|RL] BASE[+VARIATION][k|m|g][u|n][[NODE]] of a node that exists";
+	return "[LR|RL] BASE[+VARIATION][k|m|g][u|n][[NODE]] with numbers from 0 to 1e18 and a node that exists";
 }
 
 /* A wrong number is always "1022 Invalid argument", be it no number or one too large. */

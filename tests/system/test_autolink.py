@@ -201,6 +201,12 @@ def test_commands(lab, switch):
         ("addlink " + "n" * 64 + " h", 1022), ("addlink " + "many " + "h " * 17, 1028),
     ]:
         assert command(line).code == code, line
+    for line, told in [
+        ("addwire v 'open", "closed quotes"), ("addwire v $nobody", "$mysock"), ("addtypelink l x", "'x' is no kind of wire"),
+        ("addtypelink x w", "'x' is no link"), ("delwire w", "used by a link"), ("linkonoff l 2", "'2' is not 0 or 1"),
+        ("dellink x", "'x' is no link"),
+    ]:
+        assert told in command(line).data[0], line
     assert autolink.ask("showwires") == ["w: cat a"]
     assert re.fullmatch(r"l port=\d{4} off off hosts: h1 h2 types: w", autolink.ask("showlinks")[0])
     assert autolink.ask("runninglinks") == [] and autolink.ask("jobsqueue") == []

@@ -79,6 +79,7 @@ def test_without_standard_descriptors(lab, switch):
     (["-s", "{s}", "{t}", "--addr", "10.0.0.256/24"], 2, "10.0.0.256/24"),
     (["-s", "{s}", "{t}", "--addr", "10.0.0.1/33"], 2, "10.0.0.1/33"),
     (["-s", "{s}", "{t}", "--mac", "02:00"], 2, "02:00"),
+    (["-s", "{s}", "{t}", "--addr", "10.0.0.1/24", "--mac", "01:00:5e:00:00:01"], 1, "Ethernet address"),
     (["-s", "{s}", "{t}", "-p", "0"], 2, "port"),
     (["-s", "{s}", "-d", "name-that-is-too-long"], 1, "name-that-is-too-long"),
 ])
@@ -325,6 +326,13 @@ def test_tunctl_chooses_a_name(lab):
 def test_tunctl_errors(lab, words, status, text):
     done = lab.run("vde_tunctl", *words)
     assert done.returncode == status and text in done.stderr and done.stdout == "", done
+
+
+def test_tunctl_that_cannot_tell_the_name(lab):
+    tap = lab.name()
+    lab.keep_tap(tap)
+    done = lab.run("/bin/sh", "-c", f"exec {vde.ours('vde_tunctl')} -b -t {tap} >/dev/full")
+    assert done.returncode == 1 and tap in done.stderr and "No space" in done.stderr
 
 
 def test_tunctl_in_use(lab, switch):

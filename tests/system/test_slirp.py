@@ -191,6 +191,14 @@ def test_errors(lab, switch, words, named, status):
     assert status == 2 or done.stderr.count("\n") == 1
 
 
+def test_directory_that_cannot_be_read(lab):
+    """Root has no more rights in the sandbox, and a user never had: it is told at the start, not to each guest."""
+    os.mkdir(lab.path("closed"), 0)
+    bare = ["/usr/bin/setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else ["/usr/bin/env"]
+    done = lab.run(*bare, vde.ours("slirpvde"), "-t", lab.path("closed"), "-s", "/nonexist")
+    assert (done.returncode, done.stderr) == (1, f"slirpvde: tftp '{lab.path('closed')}': Permission denied\n")
+
+
 def test_no_switch(lab):
     done = lab.run("slirpvde", "-s", "/nonexist", "-p", lab.path("pid"))
     assert (done.returncode, done.stderr) == (1, "slirpvde: Could not connect to the VDE switch at '/nonexist': No such file or directory\n")
@@ -218,6 +226,18 @@ def test_end_leaves_nothing(lab, switch, number, sandbox):
     assert slirp.end(number) == 0
     assert not os.path.exists(lab.path("pid")) and not os.path.exists(lab.path("mg"))
     vde.wait_until(lambda: sorted(os.listdir(switch.socket)) == before, "the plug's socket to go")
+
+
+def test_sandbox_with_paths_that_go_up(lab, switch):
+    """What `..` leads to is shown around the directory of its own files, not over it: they can still be removed."""
+    os.mkdir(lab.path("run"))
+    slirp = start(lab, "-s", switch.socket, "-p", "pid", "-M", "mg", "-x", "7000:../socket", "-x", "7001:../later/socket",
+                  cwd=lab.path("run"))
+    assert f"'{lab.path('run', '..', 'later')}': No such file or directory" in slirp.stderr
+    assert slirp.stderr.count("No such file") == 1
+    vde.wait_until(lambda: vde.answers(lab.path("run", "mg")), "the management socket")
+    assert slirp.end() == 0
+    assert os.listdir(lab.path("run")) == []
 
 
 def test_background(lab, switch):

@@ -905,6 +905,7 @@ static void test_forward_table(void **state)
 	struct forward forward;
 	struct guest guest;
 	unsigned first;
+	char far_away[128];
 
 	(void)state;
 	guest_begin(&guest, configure("10.0.2.2/24", NULL));
@@ -916,6 +917,11 @@ static void test_forward_table(void **state)
 	assert_int_equal(forward_add(table, &forward, &error), EADDRINUSE);
 	assert_int_equal(forward_parse(FORWARD_UNIX, "10.0.3.9:6000:/other", &forward, &error), 0);
 	assert_int_equal(forward_add(table, &forward, &error), EINVAL);
+	/* longer than a socket's name can be */
+	snprintf(far_away, sizeof(far_away), "6001:/%0108d", 0);
+	assert_int_equal(forward_parse(FORWARD_UNIX, far_away, &forward, &error), 0);
+	assert_int_equal(forward_add(table, &forward, &error), EINVAL);
+	assert_non_null(strstr(error.text, "107 bytes"));
 	assert_int_equal(forward_parse(FORWARD_TCP, "2222:10.0.3.15:22", &forward, &error), 0);
 	assert_int_equal(forward_add(table, &forward, &error), EINVAL);
 	assert_int_equal(forward_parse(FORWARD_TCP, "192.0.2.1:2222:10.0.2.15:22", &forward, &error), 0);

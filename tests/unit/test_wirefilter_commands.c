@@ -211,6 +211,7 @@ static void test_chain(void **state)
 	expect_code(bench, "markov-name 1,", "1000 ");
 	expect_code(bench, "markov-numnodes 1", "1000 ");
 	expect_code(bench, "loss 5[1]", "1022 ");
+	assert_non_null(strstr(run(bench, "delay -5"), "'-5' is not [LR|RL] BASE[+VARIATION][k|m|g][u|n][[NODE]] with numbers from 0 "));
 }
 
 static void test_refused_and_named(void **state)
