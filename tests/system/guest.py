@@ -156,6 +156,11 @@ class Guest:
         self.program.write("poweroff -f\n")
         self.program.wait(BOOT_DEADLINE)
 
+    def iperf3_server(self, port=5201, *words):
+        """Returns once it listens, which is later than it goes to the background."""
+        self.run(" ".join(["iperf3 -s -D -p", str(port), *words]))
+        self.run(f"until cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':{port:04X} [0-9A-F:]* 0A'; do usleep 50000; done")
+
     def ping(self, address, count=3):
         text = self.run(f"for i in 1 2 3 4 5; do ping -q -c {count} -i 0.2 -W 2 {address} && break; done")
         assert " 0% packet loss" in text, text

@@ -711,6 +711,7 @@ class Lossy(Relay, threading.Thread):
         Relay.__init__(self, server_port)
         threading.Thread.__init__(self, daemon=True)
         self.loss, self.random, self.held, self.over = loss, random.Random(7), [], False
+        self.heard = 0                  # datagrams, of both ends
         self.start()
 
     def _take(self, end, deliver):
@@ -720,6 +721,7 @@ class Lossy(Relay, threading.Thread):
             return
         if end is self.outer:
             self.client = source
+        self.heard += 1
         if self.random.random() >= self.loss:
             self.held.append((time.monotonic() + self.random.random() * 0.01, data, deliver))
 
@@ -752,14 +754,19 @@ def test_loss_and_reordering(cab):
         near, far = cab.plugs
         far.recv_now()
         sent = [frame(BROADCAST, mac(1), b"numbered %d" % number, size=300) for number in range(1000)]
+        got, before = [], relay.heard
         for number, data in enumerate(sent):
             near.send(data)
-            if number % 20 == 0:
-                time.sleep(0.005)
-        time.sleep(0.3)
-        got = [data for data in far.recv_now() if b"numbered" in data]
-        assert len(set(got)) == len(got) and set(got) <= set(sent)
-        assert 500 < len(got) < 850
+            if number % 20 == 19:       # no more than the sockets between them hold
+                wait_until(lambda: relay.heard - before > number, "what was sent")
+                got += far.recv_now()
+
+        def all_came():
+            got.extend(far.recv_now())
+            return not relay.held and len(got) > 500
+        wait_until(all_came, "the frames that were not lost")
+        got = [data for data in got if b"numbered" in data]
+        assert len(set(got)) == len(got) < 850 and set(got) <= set(sent)
         client.end(signal.SIGKILL)
         cab.client("-P", cab.key)
         cab.passes(5 * vde.DEADLINE)

@@ -24,7 +24,7 @@ def test_two_guests(lab, switch, kinds):
         machine.wait_ready().address(f"10.0.2.{number + 1}/24")
     guests[0].ping("10.0.2.2")
     guests[1].ping("10.0.2.1")
-    guests[1].run("iperf3 -s -1 -D")
+    guests[1].iperf3_server()
     report = json.loads(guests[0].run("iperf3 -c 10.0.2.2 -n 4M -J"))
     assert report["end"]["sum_sent"]["bytes"] >= 4 << 20
     assert report["end"]["sum_received"]["bytes"] >= 3 << 20        # the receiver stops counting when the sender is done
@@ -58,6 +58,6 @@ def test_uml_by_locator_without_a_switch(lab):
     for number, machine in enumerate(guests):
         machine.wait_ready().address(f"10.0.2.{number + 1}/24")
     guests[0].ping("10.0.2.2")
-    guests[1].run("iperf3 -s -1 -D")
+    guests[1].iperf3_server()
     report = json.loads(guests[0].run("iperf3 -c 10.0.2.2 -n 2M -J"))
     assert report["end"]["sum_sent"]["bytes"] >= 2 << 20

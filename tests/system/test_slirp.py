@@ -430,7 +430,7 @@ def test_linux_guest(lab, switch):
     assert "2001:db8::1" in guest.run("nslookup web.test fd00:77::3")
     # into the guest
     guest.run("(while :; do echo inside | nc -l -p 2200; done) >/dev/null 2>&1 &")
-    guest.run("iperf3 -s -p 2201 -D")
+    guest.iperf3_server(2201)
     vde.wait_until(lambda: "inside" in world.space.run("sh", "-c", "sleep 1 | busybox nc -w 5 127.0.0.1 2222", check=False).stdout, "-L")
     report = world.space.iperf3("127.0.0.1", "-p", "2201", "-u", "-b", "1M", "-n", "100K")
     assert report["end"]["sum"]["packets"] > 0 and report["end"]["sum"]["lost_percent"] < 50
