@@ -29,14 +29,11 @@ struct mgmt *mgmt_create(struct loop *loop, struct log *log, const struct mgmt_c
 /* Closes the listening socket and removes its name, if it still is ours. */
 static void stop_listening(struct mgmt *mgmt)
 {
-	struct stat status;
-
 	loop_remove_io(mgmt->listen_io);
 	loop_remove_timer(mgmt->accept_timer);
 	if (mgmt->listen_fd >= 0)
 		close(mgmt->listen_fd);
-	if (mgmt->path && lstat(mgmt->path, &status) == 0 && status.st_dev == mgmt->socket_device &&
-	    status.st_ino == mgmt->socket_inode)
+	if (mgmt->path && unixsock_is_still(mgmt->path, &mgmt->socket))
 		unlink(mgmt->path);
 	free(mgmt->path);
 	mgmt->listen_io = NULL;
@@ -123,15 +120,10 @@ static void accept_sessions(void *owner, int fd, unsigned events)
 
 static int start_listening(struct mgmt *mgmt, const char *path, const struct unixsock_owner *owner)
 {
-	struct stat status;
-
 	mgmt->listen_fd = unixsock_listen(path, owner);
 	if (mgmt->listen_fd < 0)
 		return errno;
-	if (lstat(path, &status) == 0) {
-		mgmt->socket_device = status.st_dev;
-		mgmt->socket_inode = status.st_ino;
-	}
+	unixsock_note(path, &mgmt->socket);
 	mgmt->mode = owner->mode;
 	mgmt->path = strdup(path);
 	mgmt->accept_timer = loop_add_timer(mgmt->loop, accept_again, mgmt);

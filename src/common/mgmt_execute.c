@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SCRIPT_SIZE_MAX = 1 << 20 };     /* of a file that a session loads: it is run in one go */

@@ -8,8 +8,6 @@
 
 #include "mgmt.h"
 
-#include <sys/stat.h>
-
 enum {
 	MGMT_INPUT_SIZE = 4096,         /* received and not yet run, per session */
 	MGMT_SETS_MAX = 64,             /* tables of commands; a further one is refused: ENOMEM */
@@ -30,8 +28,7 @@ struct mgmt {
 	int listen_fd;
 	struct loop_io *listen_io;
 	struct loop_timer *accept_timer;        /* a pause when descriptors have run out */
-	dev_t socket_device;            /* what we made at path, so that we remove nothing else */
-	ino_t socket_inode;
+	struct unixsock_file socket;    /* what we made at path, so that we remove nothing else */
 };
 
 struct mgmt_session {

@@ -58,6 +58,23 @@ static int probe(const struct sockaddr_un *address)
 	return error;
 }
 
+int unixsock_note(const char *path, struct unixsock_file *file)
+{
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		return errno;
+	*file = (struct unixsock_file){ status.st_dev, status.st_ino };
+	return 0;
+}
+
+bool unixsock_is_still(const char *path, const struct unixsock_file *file)
+{
+	struct unixsock_file now;
+
+	return unixsock_note(path, &now) == 0 && now.device == file->device && now.inode == file->inode;
+}
+
 bool unixsock_is_live(const char *path)
 {
 	struct sockaddr_un address;

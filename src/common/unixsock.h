@@ -43,6 +43,17 @@ int unixsock_listen(const char *path, const struct unixsock_owner *owner);
  */
 int unixsock_connect(const char *path);
 
+/* Which file a name is: so that nothing is removed that somebody else has put there since. */
+struct unixsock_file {
+	dev_t device;
+	ino_t inode;
+};
+
+/* Returns 0, or an errno value, and leaves *file as it was. */
+int unixsock_note(const char *path, struct unixsock_file *file);
+/* True when path is that file still. */
+bool unixsock_is_still(const char *path, const struct unixsock_file *file);
+
 /* True when path is a socket and somebody answers a connect. */
 bool unixsock_is_live(const char *path);
 

@@ -41,8 +41,7 @@ struct admission {
 	struct loop_io *io;
 	struct loop_timer *watch;
 	char path[INTRODUCTION_PATH_SIZE];
-	dev_t device;                   /* the socket that this process made */
-	ino_t inode;
+	struct unixsock_file socket;    /* that this process made */
 	gid_t group;
 	admission_callback *admit;
 	void *owner;
@@ -192,13 +191,12 @@ static bool is_shared(const struct admission *admission)
 static int listen_at_path(struct admission *admission)
 {
 	struct unixsock_owner owner = { is_shared(admission) ? 0660 : 0600, admission->group };
-	struct stat status;
+	int error;
 
 	admission->fd = unixsock_listen(admission->path, &owner);
-	if (admission->fd < 0 || stat(admission->path, &status) != 0)
-		return errno;
-	admission->device = status.st_dev;
-	admission->inode = status.st_ino;
+	error = admission->fd < 0 ? errno : unixsock_note(admission->path, &admission->socket);
+	if (error)
+		return error;
 	admission->io = loop_add_io(admission->loop, admission->fd, LOOP_READ, visitor_comes, admission);
 	return admission->io ? 0 : ENOMEM;
 }
@@ -222,10 +220,7 @@ static int listen_somewhere(struct admission *admission)
 
 static bool socket_is_there(const struct admission *admission)
 {
-	struct stat status;
-
-	return admission->fd >= 0 && lstat(admission->path, &status) == 0 && status.st_dev == admission->device &&
-	       status.st_ino == admission->inode;
+	return admission->fd >= 0 && unixsock_is_still(admission->path, &admission->socket);
 }
 
 static void stop_listening(struct admission *admission)

@@ -54,8 +54,7 @@ struct control {
 	struct control_config settings;
 	char directory[PATH_MAX];
 	bool remove_directory;
-	dev_t socket_device;            /* ctl as we made it, so that no other's is removed */
-	ino_t socket_inode;
+	struct unixsock_file socket;    /* ctl as we made it, so that no other's is removed */
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *rest;
@@ -413,10 +412,7 @@ static int listen_in_directory(struct control *control)
 	control->fd = unixsock_listen(path, &owner);
 	if (control->fd < 0)
 		return complain(control->sw, errno, "Could not bind to socket", path);
-	if (lstat(path, &status) == 0) {
-		control->socket_device = status.st_dev;
-		control->socket_inode = status.st_ino;
-	}
+	unixsock_note(path, &control->socket);
 	if (leftover)                   /* a dead switch's directory is taken over with all that belongs to it */
 		control->remove_directory = true;
 	control->io = loop_add_io(control->sw->loop, control->fd, LOOP_READ, listener_event, control);
@@ -497,8 +493,7 @@ static bool is_anothers(const struct control *control, const char *path)
 {
 	struct stat status;
 
-	return control->fd >= 0 && lstat(path, &status) == 0 &&
-	       (status.st_dev != control->socket_device || status.st_ino != control->socket_inode);
+	return control->fd >= 0 && lstat(path, &status) == 0 && !unixsock_is_still(path, &control->socket);
 }
 
 static void remove_files(const struct control *control)
