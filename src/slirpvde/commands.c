@@ -92,11 +92,10 @@ static int run_neighbours(void *owner, struct reply *reply, const struct args *a
 	return reply_text(reply, engine_neighbours(program->engine));
 }
 
-/* The directory of a path is in sight when it exists, and is not one that was only made on the way to those that are shown. */
-static bool is_in_sight(const char *path)
+/* Its directory is in sight when it exists, and is not one that was only made on the way to those that are shown. */
+static bool is_in_sight(const struct forward *forward)
 {
-	const char *slash = strrchr(path, '/');
-	char *directory = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+	char *directory = forward_directory(forward);
 	struct stat root, status;
 	bool seen = directory && stat("/", &root) == 0 && stat(directory, &status) == 0 && root.st_dev != status.st_dev;
 
@@ -109,7 +108,7 @@ static int check_sandbox(const struct sandbox_state *sandbox, const struct forwa
 {
 	if (forward->kind == FORWARD_COMMAND && sandbox->system_calls)
 		engine_fail(error, "no program can be run in the sandbox");
-	else if (forward->kind == FORWARD_UNIX && sandbox->mounts && !is_in_sight(forward->target))
+	else if (forward->kind == FORWARD_UNIX && sandbox->mounts && !is_in_sight(forward))
 		engine_fail(error, "the sandbox does not show the directory of '%s'", forward->target);
 	else
 		return 0;

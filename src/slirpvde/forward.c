@@ -315,6 +315,13 @@ void forward_free(struct forward *forward)
 	forward->target = NULL;
 }
 
+char *forward_directory(const struct forward *forward)
+{
+	const char *slash = strrchr(forward->target, '/');      /* the path is absolute */
+
+	return strndup(forward->target, slash > forward->target ? (size_t)(slash - forward->target) : 1);
+}
+
 /* ADDRESS: as it must be written before a port; nothing for the wildcard. */
 static const char *address_prefix(const struct address *address, char out[ADDRESS_TEXT_SIZE + 3])
 {

@@ -57,6 +57,8 @@ const char *forward_kind_name(enum forward_kind kind);
  */
 int forward_parse(enum forward_kind kind, const char *text, struct forward *forward, struct engine_error *error);
 void forward_free(struct forward *forward);
+/* The directory of the socket that a UNIX one leads to, allocated; NULL without memory. */
+char *forward_directory(const struct forward *forward);
 /* One line that forward_parse would read again, such as "2222:10.0.2.15:22". */
 const char *forward_text(const struct forward *forward, char out[FORWARD_TEXT_SIZE]);
 

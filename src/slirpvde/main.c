@@ -126,9 +126,7 @@ static int open_engine(struct slirpvde *program)
 /* The socket may come later. Its directory may not: the sandbox shows what there is at the start. */
 static void warn_of_missing_directory(struct slirpvde *program, const struct forward *forward)
 {
-	const char *slash = strrchr(forward->target, '/');
-	size_t length = slash ? (size_t)(slash - forward->target) : 0;
-	char *directory = slash ? strndup(forward->target, length ? length : 1) : strdup(".");
+	char *directory = forward_directory(forward);
 
 	if (directory && access(directory, F_OK) < 0)
 		log_warn(&program->log, "redirection unix '%s': '%s': %s; made later, it stays out of sight, unless with --no-sandbox",
