@@ -24,7 +24,7 @@
 enum { WORDS_MAX = 14, PATH_SIZE = 4096, FAREWELL_NS = LOOP_SECOND };
 
 /*
- * Words that begin with % stand for: the interface, this program, and the settings of EVENT_VARIABLE and of LD_LIBRARY_PATH, since dhclient gives its
+ * Words that begin with % stand for: the interface, this program, and the settings of LEASE_VARIABLE and of LD_LIBRARY_PATH, since dhclient gives its
  * program an environment of its own.
  */
 static const char *const programs[][WORDS_MAX] = {
