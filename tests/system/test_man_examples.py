@@ -239,6 +239,9 @@ EXAMPLES = {
         Row("vdeqemu -hda image", (alone("plugged 1 /tmp/vde.ctl"), alone("plugged 1 /tmp/a && plugged 1 /tmp/b")),
             switches("vde.ctl", "a", "b") + "\n" + DISK.format("image")),
     ],
+    "vdeterm.1": [
+        Row("vde_switch -d -s /tmp/sw", (ends("plugged 0 /tmp/sw"), alone(), ends("grep -q 'mgmt /tmp/sw.mgmt' /mnt/out"))),
+    ],
     "wirefilter.1": [
         Row("vde_switch -d -s /tmp/s1 ;", (ends(), stays("carries /tmp/s1 /tmp/s2"))),
         Row("echo showinfo", (ends("grep -q '1000 Success' /mnt/out"), ends("grep -q '1000 Success' /mnt/out")),
